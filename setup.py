@@ -1,0 +1,52 @@
+"""What the package is called, what it needs, and the one command it installs; exact versions are in constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_namespace_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+VERSION = re.search(r'^__version__ = "([^"]+)"', (ROOT / "avsr/__init__.py").read_text(encoding="utf-8"), re.M).group(1)
+
+# Ranges say what is known not to work; the set that was tried is pinned in constraints.txt.
+REQUIRES = [
+    "torch>=2.6",
+    "torchaudio>=2.6",
+    # From 202609 espnet needs Python 3.12 and its trainer has another shape.
+    "espnet>=202511,<202609",
+    # The training set's loop writes TensorBoard events.
+    "tensorboard",
+    "numpy",
+    "scipy",
+    "librosa",
+    "soundfile",
+    # Wheels with FFmpeg 8 and x264 inside.
+    "av>=14",
+    # mediapipe wants the contrib build and espnet's parts the plain one: both install `cv2`, and two
+    # different major versions of it overwrite each other's files.
+    "opencv-python<5",
+    "opencv-contrib-python<5",
+    "mediapipe",
+    "sentencepiece",
+    "jiwer>=4",
+    "pysubs2",
+    "PyYAML",
+    "typer",
+    "rich",
+]
+EXTRAS = {
+    # pip fetches the face model's wheel where the published file cannot be reached.
+    "test": ["pytest", "hypothesis", "matplotlib"],
+}
+
+setup(
+    name="avsr",
+    version=VERSION,
+    description="Audio-visual speech recognition for Korean: sound and lips, late fusion, captions",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=find_namespace_packages(include=["avsr", "avsr.*"]),
+    install_requires=REQUIRES,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["avsr = avsr.cli:main"]},
+)

@@ -1,0 +1,31 @@
+"""Fixtures that every room's tests share: where the real clips lie, and the face model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real clips: ``$AVSR_SHARED_DATA``, else ``../shared/data`` beside the repository; skips where absent."""
+    folder = Path(os.environ.get("AVSR_SHARED_DATA") or ROOT.parent / "shared/data")
+    if not folder.is_dir():
+        pytest.skip(f"the real clips are absent: {folder} is no folder (set AVSR_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def face_model() -> Path:
+    """The checked face landmark model; skips with the reason where there is none."""
+    from avsr.errors import AvsrError
+    from avsr.lips.face_model import face_model_path
+
+    try:
+        return face_model_path()
+    except AvsrError as error:
+        pytest.skip(str(error))
