@@ -1,0 +1,120 @@
+"""The `avsr` command: reads the command line, calls one function of a room, and turns errors into sentences."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+# Nothing heavier may be imported here: `avsr --help` has half a second (tests/test_cli.py holds it to that).
+from avsr import __version__
+from avsr.errors import AvsrError
+
+app = typer.Typer(
+    name="avsr",
+    help="Audio-visual speech recognition: a video goes in, Korean text comes out.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help: rich panels would triple the time to the first word.
+    rich_markup_mode=None,
+    # A bug should show Python's own traceback; everything a person can mend is an AvsrError, one sentence.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Mode(str, Enum):
+    """What to recognise from."""
+
+    auto = "auto"
+    av = "av"
+    audio = "audio"
+    lip = "lip"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"avsr {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Audio-visual speech recognition: a video goes in, Korean text comes out."""
+
+
+@app.command(short_help="Write captions and text of what is said in videos.")
+def transcribe(
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="Video or sound files.")],
+    model: Annotated[
+        Optional[Path], typer.Option(help="Packed model to use.", show_default="$AVSR_MODEL, else the one trained last")
+    ] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="Sound and lips (av), one of them, or whichever serves the file best (auto).")
+    ] = Mode.auto,
+    out: Annotated[
+        Optional[Path], typer.Option(metavar="DIR", help="Folder to write to.", show_default="beside each video")
+    ] = None,
+) -> None:
+    """Write what is said as captions (.srt, .vtt), text (.txt) and data (.json), named after each video."""
+    from avsr.decoding.transcribe import transcribe_files
+
+    raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out))
+
+
+@app.command(short_help="Cut mouth clips out of a folder of videos.")
+def crop(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of videos, searched with its subfolders.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the mouth clips and lists to.")],
+    nj: Annotated[int, typer.Option(min=1, help="Videos worked on at once.", show_default="one a core")] = (
+        os.cpu_count() or 1
+    ),
+    mouth_only: Annotated[
+        bool, typer.Option("--mouth-only", help="The videos already show only the mouth: do not look for a face.")
+    ] = False,
+) -> None:
+    """Cut 96x96 mouth clips out of a folder of videos; goes on where it stopped, and lists failures in failed.tsv."""
+    from avsr.lips.folder import crop_folder
+
+    print(crop_folder(folder, out, nj=nj, mouth_only=mouth_only))
+
+
+@app.command(short_help="Say what this installation lacks, and the remedy.")
+def doctor() -> None:
+    """Name every missing or broken part of this installation, and how to mend it."""
+    from avsr.doctor import examine, show
+
+    raise typer.Exit(show(examine()))
+
+
+def main() -> None:
+    """Run the command line; whatever the person can mend ends in one sentence on stderr and exit code 1."""
+    try:
+        app(prog_name="avsr")
+    except AvsrError as error:
+        sys.exit(_fail(str(error)))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "avsr":
+            raise  # our own module is missing: a bug, not an installation fault
+        sys.exit(_fail(f"the Python package {error.name} is missing: run tools/install.sh (`avsr doctor` tells more)."))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.exit(_fail(f"{error.filename}: {error.strerror}."))
+
+
+def _fail(sentence: str) -> int:
+    print(f"avsr: {sentence}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    main()
