@@ -1,0 +1,96 @@
+"""Says what a media file holds (streams, sizes, rates, length) without decoding it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avsr.errors import MediaError
+from avsr.media.container import MAX_PIXELS, audio_stream, open_container, time_zero, video_stream
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of media time, in seconds, `start` included and `end` not."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """The video stream as stored: pixels before rotation, mean frames a second (0 if unknown), start in media time."""
+
+    codec: str
+    width: int
+    height: int
+    fps: float
+    start: float
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """The audio stream as stored: samples a second, channels, start in media time (s)."""
+
+    codec: str
+    rate: int
+    channels: int
+    start: float
+
+
+@dataclass
+class MediaInfo:
+    """What a file holds; `duration` is in seconds from media time zero, as its header says (0 if it does not)."""
+
+    path: Path
+    duration: float
+    video: VideoInfo | None
+    audio: AudioInfo | None
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Read a file's header. MediaError if it is not media, holds neither stream, or is over the limits."""
+    with open_container(path) as container:
+        return media_info(container, Path(path))
+
+
+def media_info(container: InputContainer, path: Path) -> MediaInfo:
+    """The same of a container that is open already."""
+    zero = time_zero(container)
+    video, audio = video_stream(container), audio_stream(container)
+    if video is None and audio is None:
+        raise MediaError(f"{path}: holds neither video nor sound; give a recording of a speaker.")
+    if video is not None and video.codec_context.width * video.codec_context.height > MAX_PIXELS:
+        size = f"{video.codec_context.width}x{video.codec_context.height}"
+        raise MediaError(f"{path}: a picture of {size} is over the limit of {MAX_PIXELS} pixels; scale it down first.")
+    return MediaInfo(path, _duration(container, zero), _video_info(video, zero), _audio_info(audio, zero))
+
+
+def _duration(container: InputContainer, zero: float) -> float:
+    ends = []
+    for stream in (video_stream(container), audio_stream(container)):
+        if stream is not None and stream.duration is not None:
+            ends.append(float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero)
+    if not ends and container.duration is not None:
+        ends.append(container.duration / 1e6)
+    return max(0.0, max(ends, default=0.0))
+
+
+def _video_info(stream, zero: float) -> VideoInfo | None:
+    if stream is None:
+        return None
+    context = stream.codec_context
+    start = max(0.0, float((stream.start_time or 0) * stream.time_base) - zero)
+    return VideoInfo(context.name, context.width, context.height, float(stream.average_rate or 0), start)
+
+
+def _audio_info(stream, zero: float) -> AudioInfo | None:
+    if stream is None:
+        return None
+    context = stream.codec_context
+    start = max(0.0, float((stream.start_time or 0) * stream.time_base) - zero)
+    return AudioInfo(context.name, context.sample_rate, context.channels, start)
