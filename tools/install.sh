@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Makes .venv from setup.py and constraints.txt; a second run with nothing changed takes well under a second.
+#
+#   tools/install.sh
+#   AVSR_PYTHON=3.12 tools/install.sh    with this Python, a version or a path, instead of the first that fits
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv="$PWD/.venv"
+python="${AVSR_PYTHON:->=3.10,<3.13}"
+stamp="$venv/.avsr-installed"
+face_stamp="$venv/.avsr-face-model"
+UV_VERSION=0.13.9 # only for a machine that has no uv; any recent one will do
+
+say() { printf 'install: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# What an installation depends on. pyvenv.cfg holds the version of Python, and goes when .venv is made anew;
+# the folder's own path is in there because an editable install points at it.
+wanted_stamp() {
+    { cat setup.py constraints.txt "$venv/pyvenv.cfg"; printf '%s\n' "$python" "$PWD"; } | cksum
+}
+
+# A uv to use: the one on PATH, else one that pip puts into .tools, where nothing else sees it.
+find_uv() {
+    # `uv --version`, because a shim of a version manager may lie on PATH and not work.
+    if uv --version >/dev/null 2>&1; then echo uv; return; fi
+    local private="$PWD/.tools/uv" candidate
+    if ! "$private/bin/uv" --version >/dev/null 2>&1; then
+        for candidate in python3.11 python3.12 python3.10 python3 python; do
+            if "$candidate" -m pip --version >/dev/null 2>&1; then
+                say "uv is not on PATH: bringing uv $UV_VERSION in through $candidate -m pip, into .tools/uv"
+                rm -rf "$private"
+                "$candidate" -m pip install --quiet --target "$private" "uv==$UV_VERSION" >&2 ||
+                    fail "pip could not install uv: install uv by hand (pip install uv) and run tools/install.sh again."
+                break
+            fi
+        done
+    fi
+    "$private/bin/uv" --version >/dev/null 2>&1 ||
+        fail "there is neither uv nor a Python with pip on PATH: install one of them and run tools/install.sh again."
+    echo "$private/bin/uv"
+}
+
+install_packages() {
+    local uv
+    uv="$(find_uv)"
+    # A .venv of another Python, or one whose Python has gone, is made anew; another is filled up.
+    if ! "$venv/bin/python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null ||
+        { [[ -n "${AVSR_PYTHON:-}" ]] && [[ "$(cat "$venv/.avsr-python" 2>/dev/null)" != "$AVSR_PYTHON" ]]; }; then
+        "$uv" venv --clear --quiet --python "$python" "$venv" ||
+            fail "no Python 3.10, 3.11 or 3.12 was found: install one, or name one with AVSR_PYTHON=/path/to/python."
+        printf '%s' "${AVSR_PYTHON:-}" >"$venv/.avsr-python"
+    fi
+    say "installing into $venv ($("$venv/bin/python" -V)); the first time 3 GB are downloaded"
+    # uv, not pip: pip refuses ci_sdr, a dependency of espnet's, because it declares a direct URL.
+    "$uv" pip install --python "$venv/bin/python" --constraint constraints.txt --editable '.[test]' ||
+        fail "the packages could not be installed; the reason is above. What was done is kept: run tools/install.sh again."
+    wanted_stamp >"$stamp.new"
+    mv "$stamp.new" "$stamp"
+}
+
+main() {
+    # Two at once (a run.sh beside a test.sh) would undo each other's work; the second waits.
+    if command -v flock >/dev/null; then
+        mkdir -p .tools
+        exec 9>.tools/install.lock
+        flock 9
+    fi
+    if [[ ! -f "$stamp" || ! -f "$venv/pyvenv.cfg" || "$(cat "$stamp")" != "$(wanted_stamp)" ]]; then
+        rm -f "$stamp"
+        install_packages
+    fi
+    if [[ ! -f "$face_stamp" ]]; then
+        if "$venv/bin/python" -m avsr.lips.face_model >&2; then
+            : >"$face_stamp"
+        else
+            say "warning: without the face landmark model only sound can be recognised; \`avsr doctor\` says how to mend it."
+        fi
+    fi
+}
+
+main
