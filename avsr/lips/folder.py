@@ -1,0 +1,245 @@
+"""Crops a whole data directory or folder of videos in parallel; resumes, and lists what it could not use."""
+
+import json
+import os
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from avsr.errors import AvsrError, LabelError, MediaError
+
+VERSION = 1  # of the crop's geometry: raised when it changes, so that older crops are made anew
+SUFFIXES = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp".split())
+_AHEAD = 4  # jobs handed out for each worker, so that none waits and no queue of a million is pickled
+
+
+@dataclass(frozen=True)
+class Job:
+    """One mouth clip to make: start and end in media seconds, end None for the whole file."""
+
+    utt: str
+    path: Path
+    start: float = 0.0
+    end: float | None = None
+
+
+@dataclass
+class CropReport:
+    """What came of it: numbers of clips made now and found finished, and (utterance, path, reason) of the failed."""
+
+    made: int = 0
+    kept: int = 0
+    failed: list[tuple[str, Path, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lost = f", {len(self.failed)} could not be used (see failed.tsv)" if self.failed else ""
+        return f"{self.made} mouth clips made, {self.kept} were there{lost}."
+
+
+def crop_data_dir(
+    data_dir: str | os.PathLike, out_dir: str | os.PathLike, *, nj: int = 2, mouth_only: bool = False
+) -> CropReport:
+    """Crop every utterance of data_dir/media.scp (`utt path` or `utt path start end`) with `nj` processes.
+
+    Writes out_dir/mouth/<utt>.mp4 and .json, out_dir/wav/<utt>.flac where there is sound, and over the utterances that
+    worked video.scp, wav.scp, utt2dur (seconds of the mouth clip), utt2face (mean confidence); the others are in
+    failed.tsv (utt, path, reason). What was finished before from the same file in the same way is kept.
+    """
+    from avsr.corpora.datadir import read_media_scp
+
+    entries = read_media_scp(Path(data_dir) / "media.scp")
+    jobs = [Job(entry.utt_id, entry.media, entry.start or 0.0, entry.end) for entry in entries]
+    return _crop(jobs, Path(out_dir), nj, mouth_only)
+
+
+def crop_folder(
+    folder: str | os.PathLike, out_dir: str | os.PathLike, *, nj: int = 2, mouth_only: bool = False
+) -> CropReport:
+    """Crop every video under `folder` (by suffix), as `crop_data_dir` does; an utterance is named after its path.
+
+    MediaError when the folder is none or holds no video.
+    """
+    folder, out_dir = Path(folder), Path(out_dir)
+    if not folder.is_dir():
+        raise MediaError(f"{folder}: not a folder; give one that holds videos")
+    inside = out_dir.resolve()
+    videos = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.is_file() and inside not in path.resolve().parents
+    )
+    if not videos:
+        raise MediaError(f"{folder}: holds no video ({' '.join(sorted(SUFFIXES))}); give a folder that does")
+    return _crop(_named(videos, folder), out_dir, nj, mouth_only)
+
+
+def _named(videos: list[Path], folder: Path) -> list[Job]:
+    """Utterance names out of paths: parts joined by '-', blanks by '_', the suffix kept only where names would meet."""
+    jobs, taken = [], set()
+    for path in videos:
+        inner = path.relative_to(folder)
+        name = "_".join("-".join(inner.with_suffix("").parts).split())
+        if name in taken:
+            name = "_".join("-".join(inner.parts).split())
+        number, wanted = 2, name
+        while name in taken:
+            name, number = f"{wanted}-{number}", number + 1
+        taken.add(name)
+        jobs.append(Job(name, path.absolute()))
+    return jobs
+
+
+def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> CropReport:
+    if nj < 1:
+        raise AvsrError(f"nj is {nj}; give the number of processes, 1 or more")
+    for job in jobs:
+        if "/" in job.utt or job.utt.startswith("."):
+            raise LabelError(f"utterance {job.utt} cannot name a file; take '/' and a leading '.' out of its id")
+    for name in ("mouth", "wav"):
+        (out_dir / name).mkdir(parents=True, exist_ok=True)
+    waiting = [job for job in jobs if not _finished(job, out_dir, mouth_only)]
+    report = CropReport(kept=len(jobs) - len(waiting))
+    if waiting and not mouth_only:
+        from avsr.lips.face_model import face_model_path
+
+        face_model_path()  # fetched once, here, and not by every worker at the same time
+    failed = {}
+    with _progress(len(jobs), report.kept) as advance:
+        for job, reason in _outcomes(waiting, out_dir, nj, mouth_only):
+            if reason:
+                failed[job.utt] = reason
+            else:
+                report.made += 1
+            advance()
+    report.failed = [(job.utt, job.path, failed[job.utt]) for job in jobs if job.utt in failed]
+    _write_tables([job for job in jobs if job.utt not in failed], report, out_dir)
+    return report
+
+
+def _outcomes(
+    jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool
+) -> Iterator[tuple[Job, str | None]]:
+    """Each job, as it ends, with the reason why it failed or None.
+
+    A file that kills its process (decoders are C) takes the whole pool along, so those under way then are tried again
+    one by one, each in a process of its own, and only the one that kills again has failed.
+    """
+    queue = list(reversed(jobs))
+    suspects: list[Job] = []
+    while queue or suspects:
+        alone = bool(suspects)
+        source = suspects if alone else queue
+        running: dict[Future, Job] = {}
+        with ProcessPoolExecutor(1 if alone else nj, get_context("spawn"), _start_worker) as pool:
+            while source or running:
+                while source and len(running) < (1 if alone else nj * _AHEAD):
+                    job = source.pop()
+                    running[pool.submit(crop_one, job, out_dir, mouth_only)] = job
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                broken = [running[future] for future in done if isinstance(future.exception(), BrokenProcessPool)]
+                for future in done:
+                    job = running.pop(future)
+                    if job not in broken:
+                        yield job, future.result()
+                if broken and alone:
+                    yield broken[0], "its decoding killed the process; the file is probably damaged"
+                    break
+                if broken:
+                    suspects = broken + list(running.values())
+                    break
+
+
+def _start_worker() -> None:
+    """The cores are shared out by process, so libraries must not each take all of them again."""
+    import cv2
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    cv2.setNumThreads(1)
+
+
+def crop_one(job: Job, out_dir: Path, mouth_only: bool) -> str | None:
+    """Makes one mouth clip and its sound; the reason, one line, when it cannot. Runs in a worker process."""
+    from avsr.lips.extract import extract_mouth_clips
+    from avsr.lips.mouth_clip import save_mouth_clip
+    from avsr.media.audio import read_audio, write_audio
+    from avsr.media.probe import probe
+
+    try:
+        source = _source(job, mouth_only)
+        clip = extract_mouth_clips(job.path, start=job.start, end=job.end, mouth_only=mouth_only)[0]
+        sound = out_dir / "wav" / f"{job.utt}.flac"
+        if probe(job.path).audio is not None:
+            write_audio(sound, read_audio(job.path, start=job.start, end=job.end)[0])
+        else:
+            sound.unlink(missing_ok=True)
+        save_mouth_clip(clip, _mouth(job, out_dir), source=source)  # last: it is what says finished
+    except AvsrError as error:
+        return " ".join(str(error).split())
+    except OSError as error:
+        return f"{error.strerror or error} ({error.filename or job.path})"
+    except Exception as error:  # one odd file among a million must not end the run; what happened is kept
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return " ".join(f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})".split())
+    return None
+
+
+def _mouth(job: Job, out_dir: Path) -> Path:
+    return out_dir / "mouth" / f"{job.utt}.mp4"
+
+
+def _source(job: Job, mouth_only: bool) -> dict:
+    """What a clip was made from and how: when this is unchanged, so would the clip be."""
+    state = job.path.stat()
+    made_from = asdict(job) | {"path": str(job.path), "bytes": state.st_size, "changed": state.st_mtime_ns}
+    return made_from | {"mouth_only": mouth_only, "version": VERSION}
+
+
+def _finished(job: Job, out_dir: Path, mouth_only: bool) -> bool:
+    beside = _mouth(job, out_dir).with_suffix(".json")
+    try:
+        return json.loads(beside.read_bytes()).get("source") == _source(job, mouth_only)
+    except (OSError, ValueError):  # never made, or its source is gone: making it anew gives the reason
+        return False
+
+
+def _write_tables(jobs: list[Job], report: CropReport, out_dir: Path) -> None:
+    """The Kaldi tables over the clips that there are, and failed.tsv."""
+    from avsr.corpora.datadir import write_lines
+    from avsr.lips.mouth_clip import FPS
+
+    rows: dict[str, list[str]] = {name: [] for name in ("video.scp", "wav.scp", "utt2dur", "utt2face")}
+    for job in sorted(jobs, key=lambda job: job.utt):
+        video, sound = _mouth(job, out_dir).absolute(), (out_dir / "wav" / f"{job.utt}.flac").absolute()
+        confidence = json.loads(video.with_suffix(".json").read_bytes())["confidence"]
+        rows["video.scp"].append(f"{job.utt} {video}")
+        if sound.exists():
+            rows["wav.scp"].append(f"{job.utt} {sound}")
+        rows["utt2dur"].append(f"{job.utt} {len(confidence) / FPS:.3f}")
+        rows["utt2face"].append(f"{job.utt} {sum(confidence) / len(confidence):.3f}")
+    for name, lines in rows.items():
+        write_lines(out_dir / name, lines)
+    header = "utt\tpath\treason"
+    write_lines(out_dir / "failed.tsv", [header, *("\t".join(map(str, row)) for row in report.failed)])
+
+
+class _progress:
+    """A bar on stderr over all clips; entering gives the function that advances it."""
+
+    def __init__(self, total: int, finished: int) -> None:
+        from rich.console import Console
+        from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = [*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+        self._bar = Progress(*columns, console=Console(stderr=True))
+        self._task = self._bar.add_task("mouth clips", total=total, completed=finished)
+
+    def __enter__(self):
+        self._bar.start()
+        return lambda: self._bar.advance(self._task)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
