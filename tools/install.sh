@@ -16,9 +16,18 @@ say() { printf 'install: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 # What an installation depends on. pyvenv.cfg holds the version of Python, and goes when .venv is made anew;
-# the folder's own path is in there because an editable install points at it.
-wanted_stamp() {
-    { cat setup.py constraints.txt "$venv/pyvenv.cfg"; printf '%s\n' "$python" "$PWD"; } | cksum
+# the folder's own path is in there because an editable install points at it, and the names of the packages
+# so that one removed or replaced by hand is put right.
+state() {
+    { cat setup.py constraints.txt "$venv/pyvenv.cfg"; printf '%s\n' "$PWD" "$venv"/lib/*/site-packages/*.dist-info; } | cksum
+}
+
+right_version() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
+
+# Whether .venv works, and is of the Python asked for, if one was asked for.
+venv_fits() {
+    [[ -f "$venv/pyvenv.cfg" ]] && right_version "$venv/bin/python" &&
+        { [[ -z "${AVSR_PYTHON:-}" ]] || [[ "$(cat "$venv/.avsr-python" 2>/dev/null)" == "$AVSR_PYTHON" ]]; }
 }
 
 # A uv to use: the one on PATH, else one that pip puts into .tools, where nothing else sees it.
@@ -42,21 +51,23 @@ find_uv() {
     echo "$private/bin/uv"
 }
 
+make_venv() { # make_venv UV: with a Python that is known to do, before an older .venv is cleared away
+    local found
+    found="$("$1" python find --system "$python" 2>/dev/null)" && right_version "$found" ||
+        fail "no Python 3.10, 3.11 or 3.12 was found${AVSR_PYTHON:+ as $AVSR_PYTHON}: install one, or name one with AVSR_PYTHON=/path/to/python."
+    "$1" venv --clear --quiet --python "$found" "$venv"
+    printf '%s' "${AVSR_PYTHON:-}" >"$venv/.avsr-python"
+}
+
 install_packages() {
     local uv
     uv="$(find_uv)"
-    # A .venv of another Python, or one whose Python has gone, is made anew; another is filled up.
-    if ! "$venv/bin/python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null ||
-        { [[ -n "${AVSR_PYTHON:-}" ]] && [[ "$(cat "$venv/.avsr-python" 2>/dev/null)" != "$AVSR_PYTHON" ]]; }; then
-        "$uv" venv --clear --quiet --python "$python" "$venv" ||
-            fail "no Python 3.10, 3.11 or 3.12 was found: install one, or name one with AVSR_PYTHON=/path/to/python."
-        printf '%s' "${AVSR_PYTHON:-}" >"$venv/.avsr-python"
-    fi
+    venv_fits || make_venv "$uv"
     say "installing into $venv ($("$venv/bin/python" -V)); the first time 3 GB are downloaded"
     # uv, not pip: pip refuses ci_sdr, a dependency of espnet's, because it declares a direct URL.
     "$uv" pip install --python "$venv/bin/python" --constraint constraints.txt --editable '.[test]' ||
         fail "the packages could not be installed; the reason is above. What was done is kept: run tools/install.sh again."
-    wanted_stamp >"$stamp.new"
+    state >"$stamp.new"
     mv "$stamp.new" "$stamp"
 }
 
@@ -67,7 +78,7 @@ main() {
         exec 9>.tools/install.lock
         flock 9
     fi
-    if [[ ! -f "$stamp" || ! -f "$venv/pyvenv.cfg" || "$(cat "$stamp")" != "$(wanted_stamp)" ]]; then
+    if ! venv_fits || [[ "$(cat "$stamp" 2>/dev/null)" != "$(state)" ]]; then
         rm -f "$stamp"
         install_packages
     fi
