@@ -1,0 +1,1 @@
+"""Corpus layouts in, one data directory out."""

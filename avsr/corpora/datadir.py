@@ -1,0 +1,221 @@
+"""The Kaldi-style data directory that every corpus reader writes and every later stage reads."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avsr.corpora.labels import read_label_text
+from avsr.errors import LabelError
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance of a corpus.
+
+    ``utt_id`` starts with the speaker and a ``-``. ``media`` is the file that holds it; ``start`` and
+    ``end`` (seconds in that file) are None when the file holds this utterance and nothing else.
+    ``words`` are (start, end, word) in seconds from the utterance's own start, or None when the
+    corpus has no times.
+    """
+
+    utt_id: str
+    speaker: str
+    media: Path
+    text: str
+    start: float | None = None
+    end: float | None = None
+    words: list[tuple[float, float, str]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The utterance's name in its corpus: its id without the speaker."""
+        return self.utt_id.removeprefix(f"{self.speaker}-")
+
+
+@dataclass(frozen=True)
+class MediaEntry:
+    """One line of ``media.scp``: where an utterance lies; times in seconds, None for the whole file."""
+
+    utt_id: str
+    media: Path
+    start: float | None = None
+    end: float | None = None
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write text lines (UTF-8, ``\\n``) so that ``path`` holds all of them or is left as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(line + "\n" for line in lines)
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def write_data_dir(directory: Path, utterances: Sequence[Utterance]) -> None:
+    """Write ``media.scp``, ``text``, ``utt2spk``, ``spk2utt`` and, where words have times, ``align``.
+
+    Sorted by utterance id in code point order (Kaldi's LC_ALL=C); text is NFC, times have three decimals.
+
+    Raises LabelError when two utterances share an id, an id does not start with its speaker, or a
+    text, word or path cannot be held by a line of its file.
+    """
+    ordered = sorted(utterances, key=lambda utterance: utterance.utt_id)
+    seen: dict[str, Utterance] = {}
+    for utterance in ordered:
+        other = seen.setdefault(utterance.utt_id, utterance)
+        if other is not utterance:
+            raise LabelError(
+                f"{utterance.media}: its utterance id {utterance.utt_id} is also that of {other.media};"
+                " rename one of the two files."
+            )
+        _check_writable(utterance)
+    speakers: dict[str, list[str]] = {}
+    for utterance in ordered:
+        speakers.setdefault(utterance.speaker, []).append(utterance.utt_id)
+    directory = Path(directory)
+    write_lines(directory / "utt2spk", (f"{u.utt_id} {u.speaker}" for u in ordered))
+    write_lines(directory / "spk2utt", (f"{s} {' '.join(speakers[s])}" for s in sorted(speakers)))
+    write_lines(directory / "text", (f"{u.utt_id} {_one_line(u.text)}" for u in ordered))
+    timed = [u for u in ordered if u.words is not None]
+    if timed:
+        write_lines(directory / "align", map(_align_line, timed))
+    else:
+        (directory / "align").unlink(missing_ok=True)  # a former run's times must not outlive it
+    # Last, so that a directory with a media.scp is a finished one.
+    write_lines(directory / "media.scp", map(_media_line, ordered))
+
+
+def read_data_dir(directory: Path) -> list[Utterance]:
+    """The utterances of a data directory, in its order.
+
+    Raises LabelError naming the file and line that is missing, malformed or does not belong.
+    """
+    directory = Path(directory)
+    media = {entry.utt_id: entry for entry in read_media_scp(directory / "media.scp")}
+    texts = _read_table(directory / "text")
+    speakers = _read_table(directory / "utt2spk")
+    words = _read_align(directory / "align") if (directory / "align").exists() else {}
+    for name, keys in (("text", texts), ("utt2spk", speakers)):
+        if keys.keys() != media.keys():
+            odd = min(keys.keys() ^ media.keys())
+            where, lacking = (name, "media.scp") if odd in keys else ("media.scp", name)
+            raise LabelError(
+                f"{directory / lacking}: has no line for {odd}, which {where} has; prepare the data again."
+            )
+    stray = words.keys() - media.keys()
+    if stray:
+        raise LabelError(f"{directory / 'align'}: {min(stray)} is not in media.scp; prepare the data again.")
+    return [
+        Utterance(key, speakers[key], entry.media, texts[key], entry.start, entry.end, words.get(key))
+        for key, entry in media.items()
+    ]
+
+
+def read_media_scp(path: Path) -> list[MediaEntry]:
+    """The lines of a ``media.scp``: ``utt path`` or ``utt path start end`` (seconds).
+
+    A path may hold spaces: the two last fields are times exactly when both are numbers.
+    Raises LabelError naming the file and line.
+    """
+    entries = []
+    for utt_id, rest in _read_table(Path(path)).items():
+        fields = rest.rsplit(" ", 2)
+        start, end = (_number(fields[1]), _number(fields[2])) if len(fields) == 3 else (None, None)
+        if start is None or end is None:
+            entries.append(MediaEntry(utt_id, Path(rest)))
+        elif not 0 <= start < end:
+            raise LabelError(f"{path}: {utt_id} ends ({end} s) before it starts ({start} s); prepare the data again.")
+        else:
+            entries.append(MediaEntry(utt_id, Path(fields[0]), start, end))
+    return entries
+
+
+def check_disjoint(splits: Mapping[str, Sequence[Utterance]]) -> None:
+    """Raise LabelError, naming the speaker, when one speaker has utterances in two splits."""
+    home: dict[str, str] = {}
+    for split, utterances in splits.items():
+        for utterance in utterances:
+            other = home.setdefault(utterance.speaker, split)
+            if other != split:
+                raise LabelError(
+                    f"speaker {utterance.speaker} is in both {other} and {split} ({utterance.utt_id}); move all of"
+                    " that speaker's utterances to one of them, or ask for overlapping speakers by name"
+                    " (--overlapping-speakers)."
+                )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _media_line(utterance: Utterance) -> str:
+    # abspath, not resolve: a corpus of links should keep the names by which it is known.
+    line = f"{utterance.utt_id} {os.path.abspath(utterance.media)}"
+    return line if utterance.start is None else f"{line} {utterance.start:.3f} {utterance.end:.3f}"
+
+
+def _align_line(utterance: Utterance) -> str:
+    words = utterance.words or []
+    return " ".join([utterance.utt_id, *(f"{start:.3f} {end:.3f} {_one_line(word)}" for start, end, word in words)])
+
+
+def _check_writable(utterance: Utterance) -> None:
+    utt_id, path = utterance.utt_id, os.path.abspath(utterance.media)
+    if not utt_id.startswith(f"{utterance.speaker}-") or utt_id.split() != [utt_id]:
+        raise LabelError(f"{path}: the utterance id {utt_id!r} must be the speaker, '-' and a name without spaces.")
+    if not utterance.speaker or not _one_line(utterance.text):
+        raise LabelError(f"{path}: {utt_id} has an empty {'text' if utterance.speaker else 'speaker'}; fill it in.")
+    if "\n" in path or "\r" in path or path != path.strip():
+        raise LabelError(f"{path!r}: a line of media.scp cannot hold this file name; rename the file.")
+    tail = path.rsplit(" ", 2)
+    if len(tail) == 3 and _number(tail[1]) is not None and _number(tail[2]) is not None:
+        raise LabelError(f"{path}: a file name that ends in two numbers reads like times in media.scp; rename it.")
+    if (utterance.start is None) != (utterance.end is None):
+        raise LabelError(f"{path}: {utt_id} has only one of start and end; give both or neither.")
+    for _, _, word in utterance.words or []:
+        if len(word.split()) != 1:
+            raise LabelError(f"{path}: the word {word!r} of {utt_id} is empty or holds a space; mend its label.")
+
+
+def _read_table(path: Path) -> dict[str, str]:
+    rows: dict[str, str] = {}
+    for number, line in enumerate(read_label_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        key, _, rest = line.partition(" ")
+        if not key or not rest.strip():
+            raise LabelError(f"{path}, line {number}: needs an utterance id, a space and a value; prepare the data again.")
+        if key in rows:
+            raise LabelError(f"{path}, line {number}: {key} is there twice; prepare the data again.")
+        rows[key] = rest.strip()
+    return rows
+
+
+def _read_align(path: Path) -> dict[str, list[tuple[float, float, str]]]:
+    words = {}
+    for utt_id, rest in _read_table(path).items():
+        fields = rest.split()
+        times = [_number(field) for index, field in enumerate(fields) if index % 3 < 2]
+        if len(fields) % 3 or None in times:
+            raise LabelError(f"{path}: the line of {utt_id} is not 'start end word' over and over; prepare the data again.")
+        words[utt_id] = list(zip(times[::2], times[1::2], fields[2::3], strict=True))
+    return words
+
+
+def _number(field: str) -> float | None:
+    try:
+        value = float(field)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

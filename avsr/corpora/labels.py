@@ -1,0 +1,98 @@
+"""What every label reader shares: reading a label's text, naming speakers and utterances, and noting what failed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from avsr.errors import LabelError, MediaError
+
+Item = TypeVar("Item")
+
+MEDIA_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One utterance, clip or label that could not be used, and the sentence that says why."""
+
+    name: str
+    path: Path
+    reason: str
+
+
+def read_label_text(path: Path) -> str:
+    """The text of a label or table, newlines as ``\\n`` and without a byte order mark.
+
+    It is not brought to NFC here: a table may hold file names, which must stay as they are on disk.
+
+    Raises LabelError when the file is missing, empty, a folder, or not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise LabelError(f"{path}: there is no such file; check the path of the corpus.") from None
+    except OSError as error:
+        raise LabelError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions.") from None
+    if not data.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise LabelError(f"{path}: the file is empty; restore the label or remove the file.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LabelError(f"{path}, line {line}: the text is not UTF-8; convert the file to UTF-8.") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise LabelError(f"{path}, line {line}: holds a zero byte, so it is no text; restore the label.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def clean_speaker(name: str) -> str:
+    """A speaker's name for use in utterance ids: NFC, letters, digits, ``_`` and ``.`` only.
+
+    Every character left sorts after the ``-`` that follows the speaker in an utterance id, so that
+    sorting by utterance also sorts by speaker, as Kaldi's tools demand.
+    """
+    return re.sub(r"[^\w.]", "_", unicodedata.normalize("NFC", name.strip()))
+
+
+def clean_name(name: str) -> str:
+    """An utterance's name (a file's stem, say): NFC, with white space turned into ``_``."""
+    return re.sub(r"\s", "_", unicodedata.normalize("NFC", name.strip()))
+
+
+def utterance_id(speaker: str, name: str) -> str:
+    """``speaker-name``, both cleaned; the speaker comes first so that files sort by speaker."""
+    return f"{clean_speaker(speaker)}-{clean_name(name)}"
+
+
+def report(failures: list[Failure] | None, failure: Failure, error: LabelError) -> None:
+    """Note a failure and carry on, or raise it where nobody collects failures."""
+    if failures is None:
+        raise error
+    failures.append(failure)
+
+
+def watched(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, with a progress bar on stderr while they are many."""
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, what, console=Console(stderr=True), transient=True, disable=len(items) < 200)
+
+
+def media_duration(path: Path) -> float | None:
+    """A clip's length in seconds by its header, or None where that cannot be told.
+
+    Damaged media is not a matter of the corpus: cropping lists it in its own ``failed.tsv``.
+    """
+    from avsr.media.probe import probe
+
+    try:
+        return probe(path).duration or None
+    except MediaError:
+        return None
