@@ -18,7 +18,7 @@ FRAMES = RNG.integers(1, 256, (25, 96, 96), dtype=np.uint8)
 SURE = np.ones(25, dtype=np.float32)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 16000), st.booleans())
 def test_sound_keeps_its_length_whatever_is_drawn(seed, length, with_noises):
     samples, noises = SAMPLES[:length], NOISES if with_noises else None

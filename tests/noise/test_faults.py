@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.errors import AvsrError
@@ -27,6 +27,7 @@ def clip(seed=0, frames=75):
     return rng.integers(1, 256, (frames, 96, 96), dtype=np.uint8), np.full(frames, 0.9, dtype=np.float32)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), st.floats(0, 1), st.integers(1, 20), st.integers(0, 20), st.integers(0, 1000))
 def test_spans_cover_exactly_their_fraction_in_order(length, fraction, least, more, seed):
     rng = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ def snr_of(speech, mixed):
     return 10 * np.log10(np.sum(speech.astype(np.float64) ** 2) / np.sum(rest**2))
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(
     length=st.integers(1, 20000),
     noise_length=st.integers(1, 30000),
@@ -41,6 +41,7 @@ def test_the_seed_decides_and_inputs_are_left_alone():
     assert np.array_equal(speech, kept[0]) and np.array_equal(noise, kept[1])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 50), st.integers(1, 120), st.integers(0, 1000))
 def test_a_short_noise_is_looped_without_a_gap(noise_length, length, seed):
     noise = np.arange(1.0, noise_length + 1)

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.text.hangul import from_jamo, is_hangul, is_jamo, is_syllable, to_jamo
@@ -12,11 +12,13 @@ NO_CONJOINING = st.characters(exclude_categories=["Cs"]).filter(lambda c: not is
 JAMO = st.sampled_from([chr(c) for c in [*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]])
 
 
+@settings(deadline=None)
 @given(st.text(NO_CONJOINING | SYLLABLES))
 def test_taking_apart_and_putting_together_gives_nfc(text):
     assert from_jamo(to_jamo(text)) == unicodedata.normalize("NFC", text)
 
 
+@settings(deadline=None)
 @given(st.text(JAMO))
 def test_any_sequence_of_jamo_becomes_readable_hangul(jamo):
     written = from_jamo(jamo)

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.text.normalize import normalize_scoring, normalize_training
@@ -40,12 +40,14 @@ def test_figures_are_read_as_in_korean(figures, reading):
     assert normalize_scoring(figures) == reading
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_twice_is_once(text):
     assert normalize_training(normalize_training(text)) == normalize_training(text)
     assert normalize_scoring(normalize_scoring(text)) == normalize_scoring(text)
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_the_result_is_nfc_in_single_spaces_and_without_figures_when_scored(text):
     for result in (normalize_training(text), normalize_scoring(text)):

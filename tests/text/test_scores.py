@@ -3,7 +3,7 @@
 import jiwer
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from avsr.errors import LabelError
@@ -12,6 +12,7 @@ from avsr.text.scores import ErrorCount, bootstrap_interval, cer, respace, score
 KOREAN = st.text(st.sampled_from("가나다라 마바"), max_size=25)
 
 
+@settings(deadline=None)
 @given(KOREAN, KOREAN)
 def test_wer_and_cer_agree_with_jiwer(reference, hypothesis):
     assume(reference.strip())
@@ -20,6 +21,7 @@ def test_wer_and_cer_agree_with_jiwer(reference, hypothesis):
     assert cer(reference, hypothesis).rate == pytest.approx(100 * jiwer.cer(*unspaced))
 
 
+@settings(deadline=None)
 @given(KOREAN, KOREAN, st.randoms(use_true_random=False))
 def test_swer_does_not_see_the_hypothesis_spaces(reference, hypothesis, random):
     moved = "".join(c + random.choice(["", " "]) for c in hypothesis.replace(" ", ""))
@@ -29,6 +31,7 @@ def test_swer_does_not_see_the_hypothesis_spaces(reference, hypothesis, random):
     assert respaced == " ".join(respaced.split()) and len(respaced.split()) <= max(1, len(reference.split()))
 
 
+@settings(deadline=None)
 @given(KOREAN)
 def test_the_same_words_are_no_error_however_spaced(text):
     assert swer(text, text.replace(" ", "")).errors == cer(text, text).errors == 0

@@ -4,7 +4,7 @@ import pickle
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.errors import AvsrError
@@ -49,6 +49,7 @@ def test_the_list_is_espnets_and_the_same_each_time(token_type, tmp_path):
     assert any(map(is_jamo, "".join(tokens))) == (token_type != "char")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3) | st.sampled_from(" ab"), max_size=30))
 def test_a_list_with_all_jamo_writes_every_syllable(text):
     jamo = [chr(c) for c in [*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]]
