@@ -117,8 +117,8 @@ def check_face_model() -> Finding:
     """The face landmark model, its checksum included; nothing is fetched here."""
     part = "face model"
     remedy = (
-        "run python -m avsr.lips.face_model, or, without a network, copy face_landmarker.task here "
-        "and set AVSR_FACE_MODEL to it; until then only sound can be recognised."
+        f"{_install()}, which fetches it (first delete a damaged one), or, without a network, copy "
+        "face_landmarker.task here and set AVSR_FACE_MODEL to it; until then only sound can be recognised."
     )
     try:
         from avsr.lips.face_model import FaceModelError, cached_face_model
@@ -246,7 +246,7 @@ def _canonical(name: str) -> str:
 
 
 def _install() -> str:
-    checkout = (ROOT / "tools/install.sh").is_file()
+    checkout = (ROOT / "tools/install.sh").is_file()  # absent from an installation that is not editable
     return "run tools/install.sh" if checkout else "install avsr again with its dependencies"
 
 

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv="$PWD/.venv"
 python="${AVSR_PYTHON:->=3.10,<3.13}"
 stamp="$venv/.avsr-installed"
-face_stamp="$venv/.avsr-face-model"
+face_model="${AVSR_FACE_MODEL:-${AVSR_CACHE:-$HOME/.cache/avsr}/face_landmarker.task}"
 UV_VERSION=0.13.9 # only for a machine that has no uv; any recent one will do
 
 say() { printf 'install: %s\n' "$*" >&2; }
@@ -82,13 +82,24 @@ main() {
         rm -f "$stamp"
         install_packages
     fi
-    if [[ ! -f "$face_stamp" ]]; then
-        if "$venv/bin/python" -m avsr.lips.face_model >&2; then
-            : >"$face_stamp"
-        else
-            say "warning: without the face landmark model only sound can be recognised; \`avsr doctor\` says how to mend it."
-        fi
-    fi
+    # Only whether it is there, for speed: whoever uses it checks the sum.
+    [[ -f "$face_model" ]] || fetch_face_model ||
+        say "warning: without the face landmark model only sound can be recognised; \`avsr doctor\` says how to mend it."
+}
+
+fetch_face_model() {
+    say "fetching the face landmark model"
+    "$venv/bin/python" - <<'PYTHON'
+import sys
+
+from avsr.errors import AvsrError
+from avsr.lips.face_model import face_model_path
+
+try:
+    print(f"install: the face landmark model is {face_model_path()}", file=sys.stderr)
+except AvsrError as error:
+    sys.exit(f"install: {error}")
+PYTHON
 }
 
 main
