@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from avsr.errors import MediaError
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 MAX_PIXELS = 4096 * 4096
@@ -21,7 +24,8 @@ CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,wav,w64,flac,mp3,aac,aiff,caf,au,amr,ac3,mxf,nut,dv,ivf,rm"
 )
 
-# io: what the demuxer and every decoder are told; the decoders get MAX_PIXELS again in `limit_decoder`.
+_MAX_BAD_READS = 50
+
 _OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
 
 
@@ -84,3 +88,57 @@ def time_zero(container: InputContainer) -> float:
         if stream is not None and stream.start_time is not None:
             starts.append(float(stream.start_time * stream.time_base))
     return max(0.0, min(starts, default=0.0))
+
+
+def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Packet]:
+    """The stream's packets, empty ones left out; a place that cannot be read is stepped over.
+
+    A demuxer that meets a bad place says so once and goes on behind it at the next call, so it is asked again; one
+    that cannot go on (the rest of a file cut short) says so each time, and _MAX_BAD_READS in a row end the stream.
+    """
+    import av
+
+    bad_reads = 0
+    while bad_reads < _MAX_BAD_READS:
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    bad_reads = 0
+                    yield packet
+            return
+        except av.FFmpegError:
+            bad_reads += 1
+
+
+def seek_before(container: InputContainer, stream: VideoStream | AudioStream, time: float, zero: float) -> None:
+    """Move to a key packet of `stream` at or before media second `time`, or else to the start of the file.
+
+    MPEG-TS has no index and lands between key pictures, so what was reached is looked at before it is trusted.
+    """
+    import av
+
+    target = round((zero + time) / stream.time_base)
+    for back in (0.0, 12.0):  # a key picture every 10 s is x264's default at 25 fps
+        try:
+            container.seek(round((zero + max(0.0, time - back)) / stream.time_base), stream=stream)
+        except av.FFmpegError:
+            break
+        for packet in packets(container, stream):
+            if packet.pts is None or packet.pts > target:
+                break
+            if packet.is_keyframe:
+                container.seek(round((zero + max(0.0, time - back)) / stream.time_base), stream=stream)
+                return
+    container.seek(0)
+
+
+def declared_end(container: InputContainer, stream: VideoStream | AudioStream, zero: float) -> float | None:
+    """Where the file's header says that this stream ends, in media seconds; None where it says nothing of it."""
+    if stream.duration is not None:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero
+    written = stream.metadata.get("DURATION", "")  # Matroska, as "00:00:10.040000000"
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", written)
+    if match:
+        return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) - zero
+    alone = video_stream(container) is None or audio_stream(container) is None
+    return container.duration / 1e6 if alone and container.duration is not None else None

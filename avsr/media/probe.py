@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 
+LATE = 0.1
+"""Seconds by which a stream may start after the other without being damaged: reordering and encoder delay."""
+
+SLACK = 0.25
+"""Seconds by which a stream may end before its header says so without being cut short."""
+
+
 @dataclass(frozen=True)
 class Span:
     """A piece of media time, in seconds, `start` included and `end` not."""
@@ -94,3 +101,20 @@ def _audio_info(stream, zero: float) -> AudioInfo | None:
     context = stream.codec_context
     start = max(0.0, float((stream.start_time or 0) * stream.time_base) - zero)
     return AudioInfo(context.name, context.sample_rate, context.channels, start)
+
+
+def check_range(path: str | Path, start: float, end: float | None) -> None:
+    """MediaError unless 0 <= start < end."""
+    if not 0 <= start < float("inf") or (end is not None and not start < end):
+        raise MediaError(f"{path}: cannot be read from {start} to {end} s; give 0 <= start < end in seconds.")
+
+
+def add_span(spans: list[Span], start: float, end: float, low: float, high: float | None) -> None:
+    """Append the part of [start, end) that lies in [low, high) to time-ordered spans, joined to the last if it touches."""
+    start, end = max(start, low), end if high is None else min(end, high)
+    if end - start <= 1e-6:
+        return
+    if spans and start <= spans[-1].end + 1e-3:
+        spans[-1] = Span(spans[-1].start, max(end, spans[-1].end))
+    else:
+        spans.append(Span(start, end))

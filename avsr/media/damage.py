@@ -1,0 +1,170 @@
+"""Finds out which pictures of a damaged video can be trusted, and holds each one back until that is known."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+
+MAX_HELD = 16
+"""Pictures held back at most: H.264 and HEVC reorder no further (H.264 annex A.3.1, max_dec_frame_buffering)."""
+
+STILL = 1.0
+"""Seconds without a packet after which a picture counts as lost even where the frame rate varies."""
+
+# Packets of these make no picture at times without being damaged: VP8's hidden reference frames, and the
+# "nothing coded" marks that follow packed B-frames in MPEG-4 part 2.
+_HIDING_CODECS = {"vp8", "mpeg4", "msmpeg4v3", "msmpeg4v2", "h263", "flv1", "flv"}
+
+
+class Clock:
+    """Tells a hole in a run of timestamps from a frame rate that merely varies."""
+
+    def __init__(self) -> None:
+        self._end: float | None = None
+        self._steps: deque[float] = deque(maxlen=12)
+
+    def hole(self, start: float, duration: float) -> float | None:
+        """Where the hole before this frame (seconds) begins, or None where there is none.
+
+        A frame's own duration is never a hole: MP4 writes it down, so a long still there is meant. Elsewhere it is
+        the nominal one, and a run of equal steps that breaks off for more than two of them has lost frames.
+        """
+        end, self._end = self._end, start + duration
+        if end is None:
+            return None
+        steps = self._steps
+        regular = len(steps) == steps.maxlen and max(steps) - min(steps) <= 2.5e-3
+        limit = 2.5 * max(steps) if regular else STILL
+        missing = start - end
+        if missing <= min(limit, STILL):
+            steps.append(missing + duration)
+            return None
+        return end
+
+
+@dataclass
+class _Group:
+    """The pictures from one key picture to the next, in decoding order."""
+
+    key_time: int | None
+    previous: _Group | None = None
+    broken_from: int | None = None  # decoding order of its first bad reference picture
+
+
+@dataclass
+class _Entry:
+    order: int
+    time: int
+    group: _Group
+    duration: int
+    bad: bool = False
+    shown: bool = False
+
+
+@dataclass
+class Picture:
+    """A decoded picture or, where `frame` is None, one that is lost: times in units of the stream's time base."""
+
+    time: int
+    duration: int
+    frame: VideoFrame | None
+    damaged: bool
+
+
+@dataclass
+class Ledger:
+    """Matches packets put into a decoder with the pictures that come out of it, by presentation timestamp.
+
+    A packet without a picture is lost, a picture that the decoder mended by guessing is bad, and so is every picture
+    that may refer to either: all later ones, in decoding order, up to the next key picture. A B-picture comes out
+    before the picture it refers to, so pictures are held until everything decoded earlier is known.
+    """
+
+    codec: str
+    _entries: dict[int, _Entry] = field(default_factory=dict)
+    _held: deque[tuple[_Entry, VideoFrame | None]] = field(default_factory=deque)
+    _group: _Group = field(default_factory=lambda: _Group(None))
+    _order: int = 0
+    _errors: int = 0
+    _latest: int | None = None
+
+    def packet(self, packet: Packet, after_hole: bool) -> None:
+        """Note a packet on its way into the decoder; `after_hole` says that packets before it are missing."""
+        time = packet.pts if packet.pts is not None else packet.dts
+        if packet.is_keyframe:
+            self._group.previous = None  # two groups are enough, and memory must not grow
+            self._group = _Group(time, previous=self._group)
+        elif after_hole and self._group.broken_from is None:
+            self._group.broken_from = self._order
+        self._order += 1
+        if packet.pts is None or packet.is_discard or packet.size < 8:
+            return
+        entry = _Entry(self._order, time, self._group, packet.duration or 0)
+        self._entries[time] = entry
+        if packet.is_corrupt:
+            self._spoil(entry, packet.is_disposable)
+
+    def error(self) -> None:
+        """Note that the decoder refused a packet (with threads: one of the last few)."""
+        self._errors += 1
+
+    def frame(self, frame: VideoFrame) -> Iterator[Picture]:
+        """Note a picture that came out; gives those that are now known, in presentation order."""
+        time = frame.pts if frame.pts is not None else frame.dts
+        if time is None:
+            return
+        entry = self._entries.get(time) or _Entry(self._order, time, self._group, frame.duration or 0)
+        entry.duration = entry.duration or frame.duration or 0
+        self._lose_before(time)
+        entry.shown, self._latest = True, time
+        if frame.is_corrupt:
+            self._spoil(entry, disposable=False)
+        self._held.append((entry, frame))
+        yield from self._release()
+
+    def finish(self) -> Iterator[Picture]:
+        """Gives what is left once the decoder is empty."""
+        self._lose_before(None)
+        yield from self._release(everything=True)
+
+    def _spoil(self, entry: _Entry, disposable: bool) -> None:
+        entry.bad = True
+        group = entry.group
+        if not disposable and (group.broken_from is None or entry.order < group.broken_from):
+            group.broken_from = entry.order
+
+    def _lose_before(self, time: int | None) -> None:
+        """Packets whose picture should have come by now are lost (where the codec hides none, or an error was seen)."""
+        for entry in sorted((e for e in self._entries.values() if time is None or e.time < time), key=lambda e: e.time):
+            if not entry.shown:
+                if self.codec in _HIDING_CODECS:
+                    if not self._errors:
+                        continue
+                    self._errors -= 1
+                self._spoil(entry, disposable=False)
+                self._held.append((entry, None))
+            del self._entries[entry.time]
+
+    def _release(self, everything: bool = False) -> Iterator[Picture]:
+        while self._held:
+            entry, frame = self._held[0]
+            waiting = any(other.order < entry.order and not other.shown for other in self._entries.values())
+            if waiting and not everything and len(self._held) <= MAX_HELD:
+                return
+            self._held.popleft()
+            yield Picture(entry.time, entry.duration, frame, frame is None or _tainted(entry))
+
+
+def _tainted(entry: _Entry) -> bool:
+    group = entry.group
+    if entry.bad or (group.broken_from is not None and entry.order > group.broken_from):
+        return True
+    # Pictures shown before the key picture they follow in the file may refer to the group before it.
+    leading = group.key_time is not None and entry.time < group.key_time
+    return leading and group.previous is not None and group.previous.broken_from is not None
