@@ -8,9 +8,9 @@ at 30 fps with 48 kHz stereo sound and last about five minutes.
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from avsr.corpora.labels import (
     MEDIA_SUFFIXES,
     Failure,
     clean_speaker,
+    files_under,
     media_duration,
+    nothing_usable,
     read_label_text,
     report,
     utterance_id,
@@ -96,11 +98,15 @@ class _Fields:
         value = " ".join(unicodedata.normalize("NFC", self.value).split())
         if not value:
             raise self.wrong("is empty")
+        # JSON can spell half a character (\ud800) and control characters, which no file can hold as text.
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+            raise self.wrong(f"holds a character that is no text: {value!a}")
         return value
 
     def number(self) -> float:
         # bool is an int in Python, and json reads NaN and Infinity.
-        if isinstance(self.value, bool) or not isinstance(self.value, (int, float)) or not math.isfinite(self.value):
+        number = isinstance(self.value, (int, float)) and not isinstance(self.value, bool)
+        if not number or not abs(self.value) < 1e9:
             raise self.wrong(f"must be a number, not {_kind(self.value)}")
         return float(self.value)
 
@@ -128,11 +134,12 @@ def read_label(path: Path) -> SessionLabel:
     try:
         parsed = json.loads(read_label_text(path))
     except json.JSONDecodeError as error:
-        raise LabelError(f"{path}, line {error.lineno}: is not JSON ({error.msg}); restore the label from AI-Hub.") from None
-    except RecursionError:
-        raise LabelError(f"{path}: is nested too deeply to be a label; restore the label from AI-Hub.") from None
+        why = f"is not JSON ({error.msg})"
+        raise LabelError(f"{path}, line {error.lineno}: {why}; restore the label from AI-Hub.") from None
+    except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
+        raise LabelError(f"{path}: is no session label ({error}); restore the label from AI-Hub.") from None
     if not isinstance(parsed, list) or len(parsed) != 1:
-        raise LabelError(f"{path}: must be a list of one object, but is {_kind(parsed)}; restore the label from AI-Hub.")
+        raise LabelError(f"{path}: must be a list of one object, not {_kind(parsed)}; restore the label from AI-Hub.")
     label = _Fields(path, parsed[0], "")
     video, audio = label["Video_info"], label["Audio_info"]
     clock = video["video_Duration"].matched(r"(\d+):(\d{1,2}):(\d{1,2})", "0:05:04")
@@ -171,25 +178,23 @@ def read_corpus(root: Path, *, failures: list[Failure] | None = None) -> list[Ut
     Raises LabelError when nothing is usable, naming ``root``.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise LabelError(f"{root}: there is no such folder; check the path of the corpus.")
-    labels = sorted(path for path in root.rglob("*.json") if not path.name.startswith("."))
+    labels = files_under(root, frozenset({".json"}))
+    labels_in = Counter(path.parent for path in labels)
     media: dict[str, list[Path]] = {}
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in MEDIA_SUFFIXES:
-            media.setdefault(path.name, []).append(path)
+    for path in files_under(root, MEDIA_SUFFIXES):
+        media.setdefault(unicodedata.normalize("NFC", path.name), []).append(path)
     utterances: list[Utterance] = []
     for path in watched(labels, "reading labels"):
-        alone = sum(other.parent == path.parent for other in labels) == 1
         try:
-            utterances += _session(path, read_label(path), media, alone, failures)
+            utterances += _session(path, read_label(path), media, labels_in[path.parent] == 1, failures)
         except LabelError as error:
             report(failures, Failure(path.stem, path, str(error)), error)
     if not utterances:
-        raise LabelError(
-            f"{root}: no session label (.json) with its clips or its video was found here; keep the label beside"
-            " its video, or beside a folder clips with sentence_01.mp4 and so on."
+        hint = (
+            "no session label (.json) was found here; keep each label beside its video, or beside a folder clips"
+            " with sentence_01.mp4 and so on."
         )
+        raise nothing_usable(root, hint, failures)
     return sorted(utterances, key=lambda utterance: utterance.utt_id)
 
 
@@ -237,7 +242,8 @@ def _find_clips(path: Path, alone: bool) -> dict[int, Path]:
 def _check_clip(path: Path, sentence: Sentence, clips: dict[int, Path]) -> Path:
     clip = clips.get(sentence.number)
     if clip is None:
-        raise LabelError(f"{path}, sentence {sentence.number}: has no clip sentence_{sentence.number:02d}; cut it again.")
+        name = f"sentence_{sentence.number:02d}"
+        raise LabelError(f"{path}, sentence {sentence.number}: has no clip {name}; cut it again.")
     labelled, measured = sentence.end - sentence.start, media_duration(clip)
     if measured is not None and abs(measured - labelled) > CLIP_TOLERANCE:
         raise LabelError(
@@ -254,7 +260,8 @@ def _find_video(path: Path, label: SessionLabel, media: dict[str, list[Path]]) -
     if len(chosen) != 1:
         what = "no clips and no video" if not chosen else f"{len(chosen)} videos, at {chosen[0]} and {chosen[1]},"
         raise LabelError(
-            f"{path}, field Video_info.video_Name: found {what} of the name {label.video_name}; keep one beside the label."
+            f"{path}, field Video_info.video_Name: found {what} of the name {label.video_name}; keep one beside the"
+            " label."
         )
     return chosen[0]
 

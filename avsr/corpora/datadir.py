@@ -176,6 +176,10 @@ def _check_writable(utterance: Utterance) -> None:
         raise LabelError(f"{path}: the utterance id {utt_id!r} must be the speaker, '-' and a name without spaces.")
     if not utterance.speaker or not _one_line(utterance.text):
         raise LabelError(f"{path}: {utt_id} has an empty {'text' if utterance.speaker else 'speaker'}; fill it in.")
+    try:
+        f"{path}{utterance.text}{utterance.words}".encode("utf-8")
+    except UnicodeEncodeError:
+        raise LabelError(f"{path!a}: the file name or text of {utt_id!a} is not UTF-8; mend it.") from None
     if "\n" in path or "\r" in path or path != path.strip():
         raise LabelError(f"{path!r}: a line of media.scp cannot hold this file name; rename the file.")
     tail = path.rsplit(" ", 2)
@@ -195,7 +199,7 @@ def _read_table(path: Path) -> dict[str, str]:
             continue
         key, _, rest = line.partition(" ")
         if not key or not rest.strip():
-            raise LabelError(f"{path}, line {number}: needs an utterance id, a space and a value; prepare the data again.")
+            raise LabelError(f"{path}, line {number}: is not an id, a space and a value; prepare the data again.")
         if key in rows:
             raise LabelError(f"{path}, line {number}: {key} is there twice; prepare the data again.")
         rows[key] = rest.strip()
@@ -208,7 +212,7 @@ def _read_align(path: Path) -> dict[str, list[tuple[float, float, str]]]:
         fields = rest.split()
         times = [_number(field) for index, field in enumerate(fields) if index % 3 < 2]
         if len(fields) % 3 or None in times:
-            raise LabelError(f"{path}: the line of {utt_id} is not 'start end word' over and over; prepare the data again.")
+            raise LabelError(f"{path}: the line of {utt_id} is not 'start end word' repeated; prepare the data again.")
         words[utt_id] = list(zip(times[::2], times[1::2], fields[2::3], strict=True))
     return words
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,9 @@ from typing import TypeVar
 from avsr.errors import LabelError, MediaError
 
 Item = TypeVar("Item")
+
+# Later stages name files after utterances, and most file systems hold 255 bytes of name with its suffixes.
+LONGEST_ID = 200
 
 MEDIA_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
 
@@ -38,13 +42,13 @@ def read_label_text(path: Path) -> str:
         raise LabelError(f"{path}: there is no such file; check the path of the corpus.") from None
     except OSError as error:
         raise LabelError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions.") from None
-    if not data.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise LabelError(f"{path}: the file is empty; restore the label or remove the file.")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8").lstrip("\ufeff")  # tools that join files leave more than one mark
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise LabelError(f"{path}, line {line}: the text is not UTF-8; convert the file to UTF-8.") from None
+    if not text.strip():
+        raise LabelError(f"{path}: the file is empty; restore the label or remove the file.")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise LabelError(f"{path}, line {line}: holds a zero byte, so it is no text; restore the label.")
@@ -66,8 +70,48 @@ def clean_name(name: str) -> str:
 
 
 def utterance_id(speaker: str, name: str) -> str:
-    """``speaker-name``, both cleaned; the speaker comes first so that files sort by speaker."""
-    return f"{clean_speaker(speaker)}-{clean_name(name)}"
+    """``speaker-name``, both cleaned; the speaker comes first so that files sort by speaker.
+
+    Raises LabelError when a part is empty, or the id too long or not UTF-8 to be a file's name.
+    """
+    parts = clean_speaker(speaker), clean_name(name)
+    if not all(parts):
+        raise LabelError(f"speaker {speaker!r}, utterance {name!r}: both need a name; rename the file or its folder.")
+    utt_id = "-".join(parts)
+    try:
+        length = len(utt_id.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise LabelError(f"{utt_id!a}: the name is not UTF-8; rename the file or its folder.") from None
+    if length > LONGEST_ID:
+        raise LabelError(f"{utt_id}: the name takes {length} bytes, over {LONGEST_ID}; give the file a shorter name.")
+    return utt_id
+
+
+def files_under(root: Path, suffixes: frozenset[str]) -> list[Path]:
+    """Files with one of the ``suffixes`` (lower case), sorted; through links, but without hidden and ``__MACOSX`` ones.
+
+    Raises LabelError when ``root`` is no folder.
+    """
+    if not root.is_dir():
+        raise LabelError(f"{root}: there is no such folder; check the path of the corpus.")
+    found, visited = [], set()
+    # Large corpora are often a folder of links to disks, which Path.rglob would leave out.
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in visited:  # a link back up
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        found += [Path(folder, name) for name in files if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in suffixes)
+
+
+def nothing_usable(source: Path, hint: str, failures: Sequence[Failure] | None) -> LabelError:
+    """The error for a corpus of which no utterance can be used; where labels failed, it gives the first reason."""
+    if failures:
+        return LabelError(f"{source}: none of its {len(failures)} utterances or labels is usable: {failures[0].reason}")
+    return LabelError(f"{source}: {hint}")
 
 
 def report(failures: list[Failure] | None, failure: Failure, error: LabelError) -> None:

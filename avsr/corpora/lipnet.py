@@ -18,7 +18,9 @@ from avsr.corpora.labels import (
     MEDIA_SUFFIXES,
     Failure,
     clean_speaker,
+    files_under,
     media_duration,
+    nothing_usable,
     read_label_text,
     report,
     utterance_id,
@@ -72,9 +74,10 @@ def read_label(path: Path, *, duration: float | None = None) -> Label:
     """
     path = Path(path)
     entries = _parse(path, read_label_text(path))
-    unit = _unit(path, entries)
-    if unit is not None:
+    unit = None
+    if entries[0].start is not None:
         _check_order(path, entries)
+        unit = _unit(path, entries)
         last = entries[-1]
         if duration is not None and last.end / unit > duration + PAST_THE_END:
             raise LabelError(
@@ -104,8 +107,6 @@ def read_corpus(root: Path, *, failures: list[Failure] | None = None) -> list[Ut
     Raises LabelError when nothing is usable, naming ``root``.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise LabelError(f"{root}: there is no such folder; check the path of the corpus.")
     clips = _collect(root, MEDIA_SUFFIXES, "clips", failures)
     labels = _collect(root, frozenset({".align"}), "labels", failures)
     utterances = []
@@ -118,10 +119,11 @@ def read_corpus(root: Path, *, failures: list[Failure] | None = None) -> list[Ut
         except LabelError as error:
             report(failures, Failure(name, path, str(error)), error)
     if not utterances:
-        raise LabelError(
-            f"{root}: no clip with a usable .align label was found here; a LipNet corpus has clips and .align"
-            " files of the same names, in one folder or in video and align folders."
+        hint = (
+            "no clip with an .align label was found here; a LipNet corpus has clips and .align files of the same"
+            " names, in one folder or in video and align folders."
         )
+        raise nothing_usable(root, hint, failures)
     return utterances
 
 
@@ -142,11 +144,8 @@ def _collect(
 ) -> dict[tuple[str, str], Path]:
     """Files by (speaker, NFC stem): names made on a Mac are NFD, and must meet their labels all the same."""
     found: dict[tuple[str, str], Path] = {}
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if path.suffix.lower() not in suffixes or any(part.startswith(".") for part in relative.parts):
-            continue
-        key = (_speaker(root, relative), unicodedata.normalize("NFC", path.stem))
+    for path in files_under(root, suffixes):
+        key = (_speaker(root, path.relative_to(root)), unicodedata.normalize("NFC", path.stem))
         other = found.setdefault(key, path)
         if other is not path:
             error = LabelError(
@@ -176,7 +175,8 @@ def _parse(path: Path, text: str) -> list[_Entry]:
             continue
         if len(fields) not in (1, 3):
             raise LabelError(
-                f"{path}, line {number}: {line.strip()!r} has {len(fields)} fields; a line is START END WORD, or one word."
+                f"{path}, line {number}: {line.strip()!r} has {len(fields)} fields; a line is START END WORD, or one"
+                " word; mend the line."
             )
         if entries and (len(fields) == 1) != (entries[0].start is None):
             raise LabelError(
@@ -194,7 +194,8 @@ def _parse(path: Path, text: str) -> list[_Entry]:
 def _whole(path: Path, line: int, field: str, what: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", field):
         raise LabelError(
-            f"{path}, line {line}: {what} is {field!r}; times are whole numbers, in 25,000ths of a second or in frames."
+            f"{path}, line {line}: {what} is {field!r}; times are whole numbers, in 25,000ths of a second or"
+            " in frames; convert the times."
         )
     return int(field)
 
@@ -203,30 +204,30 @@ def _check_order(path: Path, entries: list[_Entry]) -> None:
     before = 0
     for entry in entries:
         if entry.end < entry.start:
-            raise LabelError(f"{path}, line {entry.line}: END {entry.end} is before START {entry.start}; mend the label.")
+            raise LabelError(f"{path}, line {entry.line}: END {entry.end} is before START {entry.start};"
+                             " mend the label.")
         if entry.end == entry.start and entry.word not in SILENCES:
-            raise LabelError(f"{path}, line {entry.line}: {entry.word!r} lasts no time (START = END = {entry.end}).")
+            raise LabelError(f"{path}, line {entry.line}: {entry.word!r} lasts no time (START = END"
+                             f" = {entry.end}); mend the label.")
         if entry.start < before:
             raise LabelError(
                 f"{path}, line {entry.line}: {entry.word!r} starts at {entry.start}, before the line above it ends"
-                f" ({before}); words must not overlap."
+                f" ({before}); words must not overlap; mend the label."
             )
         before = entry.end
 
 
-def _unit(path: Path, entries: list[_Entry]) -> int | None:
-    """Units a second of a label's times, or None for a label without times."""
-    if entries[0].start is None:
-        return None
+def _unit(path: Path, entries: list[_Entry]) -> int:
+    """Units a second of a label's times."""
     words = [entry for entry in entries if entry.word not in SILENCES] or entries
-    median = statistics.median(abs(entry.end - entry.start) for entry in words)
+    median = statistics.median(entry.end - entry.start for entry in words)
     if median <= MOST_FRAMES:
         return FRAMES_PER_SECOND
     if median >= FEWEST_TICKS:
         return TICKS_PER_SECOND
     raise LabelError(
-        f"{path}, line {words[0].line}: unknown time unit, as a word of {median:g} units is too long for frames at 25 fps"
-        " and too short for 25,000ths of a second; convert the times to one of these."
+        f"{path}, line {words[0].line}: unknown time unit, as a word of {median:g} units is too long for"
+        " frames at 25 fps and too short for 25,000ths of a second; convert the times to one of these."
     )
 
 

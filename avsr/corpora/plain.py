@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from avsr.corpora.datadir import Utterance
-from avsr.corpora.labels import Failure, clean_speaker, read_label_text, report, utterance_id
+from avsr.corpora.labels import Failure, clean_speaker, nothing_usable, read_label_text, report, utterance_id
 from avsr.errors import LabelError
 
 COLUMNS = ("path", "speaker", "text")
@@ -45,7 +46,7 @@ def read_label(path: Path, *, failures: list[Failure] | None = None) -> list[Row
     for column in COLUMNS:
         if header.count(column) != 1:
             raise LabelError(
-                f"{path}, line 1: must name the column {column!r} once, but has {', '.join(map(repr, header))};"
+                f"{path}, line 1: must name the column {column!r} once, but has columns {', '.join(map(repr, header))};"
                 " give the table a first line with path, speaker and text."
             )
     rows = []
@@ -66,30 +67,33 @@ def read_corpus(table: Path, *, failures: list[Failure] | None = None) -> list[U
     table = Path(table)
     utterances: dict[str, Utterance] = {}
     for row in read_label(table, failures=failures):
-        name = "_".join(Path(row.path).with_suffix("").parts).lstrip("/_")
-        utterance = Utterance(
-            utterance_id(row.speaker, name), clean_speaker(row.speaker), table.parent / row.path, row.text
-        )
+        media = table.parent / row.path
+        name = "_".join([*Path(row.path).parent.parts, Path(row.path).stem]).lstrip("/_")
         try:
-            if not utterance.media.is_file():
-                raise LabelError(f"{table}, line {row.line}, path: there is no file {utterance.media}; mend the path.")
-            if utterance.utt_id in utterances:
-                raise LabelError(f"{table}, line {row.line}, path: {row.path} names {utterance.utt_id} a second time; remove the row.")
+            if not os.path.isfile(media):  # Path.is_file raises for a name that is too long
+                raise LabelError(f"{table}, line {row.line}, path: there is no file {media}; mend the path.")
+            utt_id = utterance_id(row.speaker, name)
+            if utt_id in utterances:
+                other = utterances[utt_id].media
+                raise LabelError(
+                    f"{table}, line {row.line}, path: {media} and {other} are both named {utt_id}; remove one."
+                )
         except LabelError as error:
-            report(failures, Failure(name, utterance.media, str(error)), error)
+            report(failures, Failure(name, media, str(error)), error)
             continue
-        utterances[utterance.utt_id] = utterance
+        utterances[utt_id] = Utterance(utt_id, clean_speaker(row.speaker), media, row.text)
     if not utterances:
-        raise LabelError(f"{table}: holds no usable row; check its path column, which is relative to the table.")
-    return list(utterances.values())
+        raise nothing_usable(table, "holds no row; list path, speaker and text of the utterances.", failures)
+    return sorted(utterances.values(), key=lambda utterance: utterance.utt_id)
 
 
 def _row(path: Path, line: int, header: list[str], fields: list[str]) -> Row:
     if len(fields) != len(header):
-        raise LabelError(f"{path}, line {line}: has {len(fields)} fields where the first line names {len(header)}.")
+        raise LabelError(f"{path}, line {line}: has {len(fields)} fields where the first line names {len(header)};"
+                         " mend the row.")
     values = dict(zip(header, (field.strip() for field in fields), strict=True))
     for column in COLUMNS:
         if not values[column]:
             raise LabelError(f"{path}, line {line}, {column}: is empty; fill it in or remove the row.")
-    text = unicodedata.normalize("NFC", values["text"])
+    text = " ".join(unicodedata.normalize("NFC", values["text"]).split())
     return Row(values["path"], values["speaker"], text, line)

@@ -56,6 +56,8 @@ def prepare(
         raise LabelError("a test list and a dev list go together; give both, or neither.")
     failures: list[Failure] = []
     utterances = READERS[corpus](Path(source), failures=failures)
+    out = Path(out)
+    write_lines(out / "failed.tsv", map(_failure_line, failures))
     if test_list is not None and dev_list is not None:
         broken = {clean_name(failure.name) for failure in failures}
         splits = by_lists(utterances, test_list=test_list, dev_list=dev_list, known_missing=broken)
@@ -66,10 +68,8 @@ def prepare(
     else:
         raise LabelError(f"cannot split by {split_by!r}; split by speaker or by utterance.")
     _check(splits, disjoint_speakers)
-    out = Path(out)
     for split, chosen in splits.items():
         write_data_dir(out / split, chosen)
-    write_lines(out / "failed.tsv", map(_failure_line, failures))
     return PrepareReport({split: len(chosen) for split, chosen in splits.items()}, failures)
 
 
@@ -83,10 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path, help="gets train, dev and test")
     parser.add_argument("--test-list", type=Path, help="file of utterance names, one a line")
     parser.add_argument("--dev-list", type=Path, help="likewise; every other utterance is for training")
-    parser.add_argument("--split-by", default="speaker", choices=["speaker", "utterance"], help="where no lists are given (default: %(default)s)")
+    parser.add_argument(
+        "--split-by", default="speaker", choices=["speaker", "utterance"], help="without lists (default: %(default)s)"
+    )
     parser.add_argument("--dev-fraction", type=float, default=0.1, help="default: %(default)s")
     parser.add_argument("--test-fraction", type=float, default=0.1, help="default: %(default)s")
-    parser.add_argument("--overlapping-speakers", action="store_true", help="a speaker may be in several splits; then no sentence may")
+    parser.add_argument(
+        "--overlapping-speakers", action="store_true", help="a speaker may be in several splits; no sentence may, then"
+    )
     options = parser.parse_args(arguments)
     try:
         done = prepare(
@@ -120,7 +124,8 @@ def _check(splits: Splits, disjoint_speakers: bool) -> None:
 
 
 def _failure_line(failure: Failure) -> str:
-    return "\t".join(" ".join(str(field).split()) for field in (failure.name, failure.path, failure.reason))
+    line = "\t".join(" ".join(str(field).split()) for field in (failure.name, failure.path, failure.reason))
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")  # a broken file name may be why it failed
 
 
 if __name__ == "__main__":

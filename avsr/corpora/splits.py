@@ -59,13 +59,16 @@ def by_lists(
         path = test_list if split_of[name] == "test" else dev_list
         raise LabelError(
             f"{path}: {name} (and {len(missing) - 1} more) is no utterance of this corpus;"
-            " use the list that belongs to it, or complete the corpus."
+            " use the list that belongs to it, or complete the corpus (failed.tsv lists what is broken in it)."
         )
     return splits
 
 
 def by_speaker(utterances: Sequence[Utterance], *, dev_fraction: float, test_fraction: float) -> Splits:
-    """Whole speakers to each split; the fractions are of the number of speakers."""
+    """Whole speakers to each split; the fractions are of the number of speakers.
+
+    A speaker may change splits when speakers are added; a corpus that grows wants list files.
+    """
     return _by_group(utterances, lambda utterance: utterance.speaker, "speaker", dev_fraction, test_fraction)
 
 
@@ -123,7 +126,8 @@ def _by_group(
             f"the corpus has {len(groups)} {what}(s), too few for train, dev and test;"
             + (" split by utterance with overlapping speakers." if what == "speaker" else " add utterances.")
         )
-    split_of = {group: "test" if i < tests else "dev" if i < tests + devs else "train" for i, group in enumerate(groups)}
+    split_of = dict.fromkeys(groups, "train") | dict.fromkeys(groups[: tests + devs], "dev")
+    split_of |= dict.fromkeys(groups[:tests], "test")
     splits: Splits = {"train": [], "dev": [], "test": []}
     for utterance in utterances:
         splits[split_of[key(utterance)]].append(utterance)
