@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avsr.errors import MediaError
-from avsr.media.container import audio_stream, declared_end, open_container, packets, seek_before, time_zero
+from avsr.media.container import audio_stream, open_container, packets, seek_before, time_zero
 from avsr.media.probe import LATE, SLACK, MediaInfo, Span, add_span, check_range, media_info
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class AudioReader:
     """Iterates float32 blocks (n,) in [-1, 1] at `rate`, sample-continuous from `start` (media seconds).
 
     Holes, damaged pieces and a late start are zeros, so sample i is the sound at start + i / rate. `damaged` holds
-    their spans once the iteration is over; a file that was cut short ends where its data ends, and the rest that its
-    header promises is the last span. Blocks are about half a second. MediaError: not media, no sound, or none of it
+    their spans once the iteration is over. Blocks end with the stream's data; where the file goes on for longer (its
+    picture does, or its header says so), the rest is the last span. Blocks are about half a second. MediaError: not media, no sound, or none of it
     can be decoded.
     """
 
@@ -102,8 +102,8 @@ class AudioReader:
             position += len(samples)
             yield samples if good else np.zeros(len(samples), np.float32)
         finish = position / rate
-        if self._promised is not None and self._promised > finish + SLACK and (self.end is None or self.end > finish):
-            add_span(self.damaged, finish, self._promised, self.start, self.end)
+        if self.info.duration > finish + SLACK:
+            add_span(self.damaged, finish, self.info.duration, self.start, self.end)
 
     def _pieces(self) -> Iterator[tuple[float | None, np.ndarray, bool]]:
         """(media second or None, mono samples at the source rate, good) as decoded; lost packets as empty pieces."""
@@ -114,7 +114,6 @@ class AudioReader:
         with open_container(self.path) as container:
             stream = audio_stream(container)
             zero, unit = time_zero(container), float(stream.time_base)
-            self._promised = declared_end(container, stream, zero)
             if self.start > 0:
                 seek_before(container, stream, max(0.0, self.start - _LEAD), zero)
             end: float | None = None

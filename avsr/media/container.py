@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,14 +130,3 @@ def seek_before(container: InputContainer, stream: VideoStream | AudioStream, ti
                 return
     container.seek(0)
 
-
-def declared_end(container: InputContainer, stream: VideoStream | AudioStream, zero: float) -> float | None:
-    """Where the file's header says that this stream ends, in media seconds; None where it says nothing of it."""
-    if stream.duration is not None:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero
-    written = stream.metadata.get("DURATION", "")  # Matroska, as "00:00:10.040000000"
-    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", written)
-    if match:
-        return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) - zero
-    alone = video_stream(container) is None or audio_stream(container) is None
-    return container.duration / 1e6 if alone and container.duration is not None else None

@@ -55,6 +55,7 @@ class _Group:
     key_time: int | None
     previous: _Group | None = None
     broken_from: int | None = None  # decoding order of its first bad reference picture
+    missing_from: int | None = None  # time of its first picture after a hole
 
 
 @dataclass
@@ -69,12 +70,15 @@ class _Entry:
 
 @dataclass
 class Picture:
-    """A decoded picture or, where `frame` is None, one that is lost: times in units of the stream's time base."""
+    """A decoded picture or, where `frame` is None, one that is lost or cannot be trusted; times in seconds.
 
-    time: int
-    duration: int
+    `hole` is where the hole before it begins, if there is one.
+    """
+
+    start: float
+    end: float
     frame: VideoFrame | None
-    damaged: bool
+    hole: float | None
 
 
 @dataclass
@@ -87,21 +91,23 @@ class Ledger:
     """
 
     codec: str
+    unit: float  # seconds of one tick of the stream's time base
+    nominal: float  # seconds that a picture lasts where the file does not say
+    zero: float  # media time zero on the stream's own clock, seconds
+    _clock: Clock = field(default_factory=Clock)
+    _pending: Picture | None = None
     _entries: dict[int, _Entry] = field(default_factory=dict)
     _held: deque[tuple[_Entry, VideoFrame | None]] = field(default_factory=deque)
     _group: _Group = field(default_factory=lambda: _Group(None))
     _order: int = 0
     _errors: int = 0
-    _latest: int | None = None
 
-    def packet(self, packet: Packet, after_hole: bool) -> None:
-        """Note a packet on its way into the decoder; `after_hole` says that packets before it are missing."""
+    def packet(self, packet: Packet) -> None:
+        """Note a packet on its way into the decoder."""
         time = packet.pts if packet.pts is not None else packet.dts
         if packet.is_keyframe:
             self._group.previous = None  # two groups are enough, and memory must not grow
             self._group = _Group(time, previous=self._group)
-        elif after_hole and self._group.broken_from is None:
-            self._group.broken_from = self._order
         self._order += 1
         if packet.pts is None or packet.is_discard or packet.size < 8:
             return
@@ -122,7 +128,7 @@ class Ledger:
         entry = self._entries.get(time) or _Entry(self._order, time, self._group, frame.duration or 0)
         entry.duration = entry.duration or frame.duration or 0
         self._lose_before(time)
-        entry.shown, self._latest = True, time
+        entry.shown = True
         if frame.is_corrupt:
             self._spoil(entry, disposable=False)
         self._held.append((entry, frame))
@@ -132,6 +138,8 @@ class Ledger:
         """Gives what is left once the decoder is empty."""
         self._lose_before(None)
         yield from self._release(everything=True)
+        if self._pending is not None:
+            yield self._pending
 
     def _spoil(self, entry: _Entry, disposable: bool) -> None:
         entry.bad = True
@@ -158,13 +166,28 @@ class Ledger:
             if waiting and not everything and len(self._held) <= MAX_HELD:
                 return
             self._held.popleft()
-            yield Picture(entry.time, entry.duration, frame, frame is None or _tainted(entry))
+            yield from self._follow(entry, frame)
+
+    def _follow(self, entry: _Entry, frame: VideoFrame | None) -> Iterator[Picture]:
+        """Put the next picture on the screen; gives the one before, which is bad too where a hole cut it off."""
+        start, lasting = entry.time * self.unit - self.zero, entry.duration * self.unit or self.nominal
+        hole = self._clock.hole(start, lasting)
+        group = entry.group
+        if hole is not None and group.missing_from is None and group.key_time is not None and group.key_time < entry.time:
+            group.missing_from = entry.time
+        if self._pending is not None:
+            if hole is not None:
+                self._pending.frame = None
+            yield self._pending
+        self._pending = Picture(start, start + lasting, None if _tainted(entry) else frame, hole)
 
 
 def _tainted(entry: _Entry) -> bool:
     group = entry.group
     if entry.bad or (group.broken_from is not None and entry.order > group.broken_from):
         return True
+    if group.missing_from is not None and entry.time >= group.missing_from:
+        return True
     # Pictures shown before the key picture they follow in the file may refer to the group before it.
-    leading = group.key_time is not None and entry.time < group.key_time
-    return leading and group.previous is not None and group.previous.broken_from is not None
+    before, leading = group.previous, group.key_time is not None and entry.time < group.key_time
+    return leading and before is not None and (before.broken_from is not None or before.missing_from is not None)

@@ -83,7 +83,7 @@ def _duration(container: InputContainer, zero: float) -> float:
         if stream is not None and stream.duration is not None:
             ends.append(float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero)
     if not ends and container.duration is not None:
-        ends.append(container.duration / 1e6)
+        ends.append(container.duration / 1e6 - zero)  # Matroska and FLV count from 0, not from the first picture
     return max(0.0, max(ends, default=0.0))
 
 

@@ -14,14 +14,13 @@ import numpy as np
 from avsr.errors import MediaError
 from avsr.media.container import (
     MAX_PIXELS,
-    declared_end,
     open_container,
     packets,
     seek_before,
     time_zero,
     video_stream,
 )
-from avsr.media.damage import Clock, Ledger, Picture
+from avsr.media.damage import Ledger, Picture
 from avsr.media.probe import LATE, SLACK, MediaInfo, Span, add_span, check_range, media_info
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ class Frame:
 class VideoReader:
     """Iterates what a player shows at `start`, `start + 1/fps`, ... until `end` or the stream's end (media seconds).
 
-    `damaged` holds the damaged spans of the requested range once the iteration is over; a file that was cut short
-    ends where its data ends, and the rest that its header promises is the last span. Memory does not grow with
+    `damaged` holds the damaged spans of the requested range once the iteration is over. Frames end with the stream's
+    data; where the file goes on for longer (its sound does, or its header says so), the rest is the last span. Memory does not grow with
     length. MediaError: not media, no video, over the limits, or not one good picture.
     """
 
@@ -61,7 +60,6 @@ class VideoReader:
             raise MediaError(f"{path}: {fps} frames a second cannot be made; ask for more than 0 and at most 1000.")
         self.path, self.fps, self.start, self.end = Path(path), float(fps), start, end
         self.damaged: list[Span] = []
-        self._promised: float | None = None  # end of the stream as its header says
         self._aspect: Fraction | None = None  # width of a pixel over its height
         with open_container(path) as container:
             self.info: MediaInfo = media_info(container, self.path)
@@ -95,29 +93,25 @@ class VideoReader:
         if good is None:
             raise MediaError(f"{self.path}: holds not one good picture from {self.start:g} s on; "
                              "use only its sound, or copy the file again.")
-        if self._promised is not None and self._promised > finish + SLACK and self._wanted(finish):
-            add_span(self.damaged, finish, self._promised, self.start, self.end)
+        if self.info.duration > finish + SLACK and self._wanted(finish):
+            add_span(self.damaged, finish, self.info.duration, self.start, self.end)
 
     def _wanted(self, time: float) -> bool:
         return self.end is None or time + _EARLY < self.end
 
     def _shots(self) -> Iterator[_Shot]:
-        """What is on the screen from when to when, without holes, up to `end`; a lost picture has no `frame`."""
+        """What is on the screen from when to when, without holes, up to `end`; a bad or lost picture has no `frame`."""
         last: _Shot | None = None
         step = 0.0
-        clock = Clock()
-        for shot in self._pictures():
-            hole = clock.hole(shot.start, shot.end - shot.start)
+        for picture in self._pictures():
+            shot = _Shot(picture.start, picture.end, picture.frame, picture.frame is None)
             if last is None:
                 if shot.start > self.start + _EARLY:  # the first picture stands for what comes before it
-                    late = shot.start > LATE
-                    yield _Shot(0.0, shot.start, shot.frame, late or shot.damaged)
-            elif hole is not None:
-                yield last._replace(end=hole)
-                yield _Shot(hole, shot.start, None, True)
+                    yield _Shot(0.0, shot.start, shot.frame, shot.damaged or shot.start > LATE)
             else:
-                yield last._replace(end=shot.start)
-            if last is not None:
+                yield last._replace(end=shot.start if picture.hole is None else picture.hole)
+                if picture.hole is not None:
+                    yield _Shot(picture.hole, shot.start, None, True)
                 step = shot.start - last.start
             last = shot
             if not self._wanted(shot.start):
@@ -127,20 +121,20 @@ class VideoReader:
             lasting = last.end - last.start
             yield last if lasting > step / 2 else last._replace(end=last.start + min(step, 0.2))
 
-    def _pictures(self) -> Iterator[_Shot]:
-        """Each picture of the file once, in presentation order, from a little before `start`."""
+    def _pictures(self) -> Iterator[Picture]:
+        """Each picture of the file once, in media seconds and presentation order, from a little before `start`."""
         after, position = -np.inf, self.start
         for threads in (min(_MAX_THREADS, os.cpu_count() or 1), 1):
             try:
-                for shot in self._decode(threads, position):
-                    if shot.start > after:
-                        after = shot.start
-                        yield shot
+                for picture in self._decode(threads, position):
+                    if picture.start > after:
+                        after = picture.start
+                        yield picture
                 return
             except _TailLost:
                 position = max(self.start, after)
 
-    def _decode(self, threads: int, position: float) -> Iterator[_Shot]:
+    def _decode(self, threads: int, position: float) -> Iterator[Picture]:
         import av
 
         with open_container(self.path) as container:
@@ -148,31 +142,21 @@ class VideoReader:
             decoder = stream.codec_context
             decoder.options = {"max_pixels": str(MAX_PIXELS)}
             decoder.thread_type, decoder.thread_count = "AUTO", threads
-            zero, unit = time_zero(container), float(stream.time_base)
             self._aspect = decoder.sample_aspect_ratio
-            self._promised = declared_end(container, stream, zero)
+            zero = time_zero(container)
             nominal = min(1.0, 1 / float(stream.average_rate or 25))
+            ledger = Ledger(decoder.name, float(stream.time_base), nominal, zero)
             if position > 0:
                 seek_before(container, stream, position, zero)
-
-            def shots(pictures: Iterator[Picture]) -> Iterator[_Shot]:
-                for picture in pictures:
-                    begin = picture.time * unit - zero
-                    end = begin + (picture.duration * unit or nominal)
-                    yield _Shot(begin, end, None if picture.damaged else picture.frame, picture.damaged)
-
-            ledger, clock = Ledger(decoder.name), Clock()
             for packet in packets(container, stream):
-                at = packet.dts if packet.dts is not None else packet.pts
-                hole = at is not None and clock.hole(at * unit, (packet.duration or 0) * unit) is not None
-                ledger.packet(packet, after_hole=hole)
+                ledger.packet(packet)
                 try:
                     frames = decoder.decode(packet)
                 except av.FFmpegError:
                     ledger.error()
                     continue
                 for frame in frames:
-                    yield from shots(ledger.frame(frame))
+                    yield from ledger.frame(frame)
             try:
                 frames = decoder.decode(None)
             except av.FFmpegError as error:
@@ -180,8 +164,8 @@ class VideoReader:
                     raise _TailLost from error
                 frames = []
             for frame in frames:
-                yield from shots(ledger.frame(frame))
-            yield from shots(ledger.finish())
+                yield from ledger.frame(frame)
+            yield from ledger.finish()
 
 
 class _Shot(NamedTuple):
