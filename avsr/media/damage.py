@@ -33,17 +33,19 @@ class Clock:
         """Where the hole before this frame (seconds) begins, or None where there is none.
 
         A frame's own duration is never a hole: MP4 writes it down, so a long still there is meant. Elsewhere it is
-        the nominal one, and a run of equal steps that breaks off for more than two of them has lost frames.
+        the nominal one, and a run of (mostly) equal steps that breaks off for more than two of them has lost frames.
         """
         end, self._end = self._end, start + duration
         if end is None:
             return None
-        steps = self._steps
-        regular = len(steps) == steps.maxlen and max(steps) - min(steps) <= 2.5e-3
-        limit = 2.5 * max(steps) if regular else STILL
+        limit = STILL
+        if len(self._steps) == self._steps.maxlen:
+            usual = sorted(self._steps)[len(self._steps) // 2]
+            if sum(abs(step - usual) <= 2.5e-3 for step in self._steps) >= 9:
+                limit = min(STILL, max(2.5 * usual, 1.5 * max(self._steps)))
         missing = start - end
-        if missing <= min(limit, STILL):
-            steps.append(missing + duration)
+        if missing <= limit:
+            self._steps.append(missing + duration)
             return None
         return end
 

@@ -1,0 +1,146 @@
+"""Caption layout and files: nothing lost, nothing overlapping, nothing a player cannot read."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avsr.errors import MediaError
+from avsr.media.captions import (
+    Cue,
+    Word,
+    cues_from_words,
+    width,
+    write_json,
+    write_srt,
+    write_txt,
+    write_vtt,
+)
+
+texts = st.text(alphabet=st.one_of(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), st.characters()), max_size=40)
+hangul = st.text(alphabet="가나다라한국어를말해요네.?!abc1 ", min_size=1, max_size=9)
+
+
+@st.composite
+def spoken(draw, words=hangul):
+    """Words one after another, as a decoder gives them: 0-1.5 s each, pauses of 0-3 s."""
+    time, result = 0.0, []
+    for text in draw(st.lists(words, max_size=25)):
+        time += draw(st.one_of(st.just(0.0), st.floats(0, 3)))
+        lasting = draw(st.floats(0, 1.5))
+        result.append(Word(time, time + lasting, text))
+        time += lasting
+    return result
+
+
+def squeeze(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
+    return "".join(c for c in text if not c.isspace() and unicodedata.category(c) not in ("Cc", "Cs"))
+
+
+def check(words: list[Word], cues: list[Cue]) -> None:
+    assert squeeze("".join(cue.text for cue in cues)) == squeeze("".join(unicodedata.normalize("NFC", w.text) for w in words))
+    for cue in cues:
+        lines = cue.text.split("\n")
+        assert 1 <= len(lines) <= 2 and all(line.strip() for line in lines)
+        assert all(width(line) <= 32 for line in lines)
+        assert 0.12 - 1e-9 <= cue.end - cue.start <= 7 + 1e-9
+    for one, two in zip(cues, cues[1:]):
+        assert two.start - one.end >= 0.08 - 1e-9
+        assert one.end - one.start >= 0.833 - 1e-9 or two.start - one.end <= 0.08 + 1e-9  # it lasts as long as it may
+
+
+@given(spoken())
+@settings(max_examples=150, deadline=None)
+def test_layout_of_speech(words):
+    check(words, cues_from_words(words))
+
+
+@given(st.lists(st.builds(Word, st.floats(-5, 1e4), st.floats(-5, 1e4), texts), max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_layout_of_anything(words):
+    """Times that overlap, go back or are negative, and any Unicode text."""
+    words = [Word(w.start, w.end, w.text) for w in words]
+    cues = cues_from_words(words)
+    if not any(unicodedata.combining(c) for w in words for c in w.text):
+        check(words, cues)
+
+
+def test_breaks_between_eojeol_and_evenly():
+    text = "아버지가 방에 들어가신다 그리고 어머니는 나오신다"
+    words = [Word(i * 0.4, i * 0.4 + 0.4, word) for i, word in enumerate(text.split())]
+    (cue,) = cues_from_words(words)
+    assert cue.text == "아버지가 방에 들어가신다\n그리고 어머니는 나오신다"
+    assert (cue.start, cue.end) == (0.0, 2.4)
+
+
+def test_breaks_at_pause_and_sentence_end():
+    words = [Word(0, 0.9, "네."), Word(1.0, 1.5, "그래요"), Word(3.0, 3.5, "알겠습니다")]
+    assert [cue.text for cue in cues_from_words(words)] == ["네.", "그래요", "알겠습니다"]
+
+
+def test_short_cue_is_held_and_long_word_is_split():
+    assert cues_from_words([Word(1.0, 1.1, "네")]) == [Cue(1.0, 1.833, "네")]
+    (cue,) = cues_from_words([Word(0, 3, "가" * 20)])
+    assert cue.text == "가" * 16 + "\n" + "가" * 4
+
+
+def test_no_words_no_cues():
+    assert cues_from_words([]) == [] and cues_from_words([Word(0, 1, "  ")]) == []
+    with pytest.raises(MediaError, match="no number"):
+        cues_from_words([Word(0, float("nan"), "가")])
+
+
+CUES = [Cue(0.0, 1.5, "안녕하세요 {웃음}\n<b>여러분</b> & 1 --> 2"), Cue(3661.0405, 3662.0, "끝\n\n", speaker="김")]
+
+
+def test_srt(tmp_path):
+    write_srt(tmp_path / "a.srt", CUES)
+    assert (tmp_path / "a.srt").read_bytes().decode("utf-8") == (
+        "1\n00:00:00,000 --> 00:00:01,500\n안녕하세요 {웃음}\n<b>여러분</b> & 1 -- > 2\n\n"
+        "2\n01:01:01,040 --> 01:01:02,000\n김: 끝\n"
+    )
+
+
+def test_vtt(tmp_path):
+    write_vtt(tmp_path / "a.vtt", CUES)
+    assert (tmp_path / "a.vtt").read_bytes().decode("utf-8") == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\n안녕하세요 {웃음}\n&lt;b&gt;여러분&lt;/b&gt; &amp; 1 --&gt; 2\n\n"
+        "01:01:01.040 --> 01:01:02.000\n<v 김>끝\n"
+    )
+
+
+@given(st.lists(st.builds(Word, st.floats(0, 100), st.floats(0, 100), texts), max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_any_text_gives_files_that_parse(tmp_path_factory, words):
+    folder = tmp_path_factory.mktemp("cues")
+    cues = cues_from_words(words)
+    write_srt(folder / "a.srt", cues)
+    write_vtt(folder / "a.vtt", cues)
+    srt = (folder / "a.srt").read_bytes().decode("utf-8")
+    vtt = (folder / "a.vtt").read_bytes().decode("utf-8")
+    assert len(re.findall(r"^\d\d:\d\d:\d\d,\d{3} --> \d\d:\d\d:\d\d,\d{3}$", srt, re.M)) == len(cues)
+    assert vtt.startswith("WEBVTT\n") and vtt.count("-->") == len(cues)
+    assert len([block for block in srt.split("\n\n") if block.strip()]) == len(cues)
+
+
+def test_txt_and_json(tmp_path):
+    write_txt(tmp_path / "a.txt", "가나다")
+    assert (tmp_path / "a.txt").read_text("utf-8") == "가나다\n"
+    write_json(tmp_path / "a.json", {"text": "가", "cues": CUES, "score": np.float32(0.5), "path": tmp_path})
+    read = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert read["cues"][1]["speaker"] == "김" and read["score"] == 0.5 and "가" in (tmp_path / "a.json").read_text("utf-8")
+
+
+def test_nothing_half_written(tmp_path):
+    with pytest.raises(MediaError, match="NaN|Out of range"):
+        write_json(tmp_path / "a.json", {"score": float("nan")})
+    with pytest.raises(MediaError, match="check the folder"):
+        write_srt(tmp_path / "no" / "a.srt", CUES)
+    assert list(tmp_path.iterdir()) == []
