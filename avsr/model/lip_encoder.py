@@ -1,0 +1,124 @@
+"""The lip encoder: 3-D convolutions over space and time, then a bidirectional LSTM (STCNN-LSTM, as in LipNet)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+class LipEncoder(nn.Module):
+    """Turn a mouth clip into one vector a frame, 25 a second.
+
+    The layout follows Assael et al., "LipNet" (2016): spatio-temporal convolutions with dropout of whole channels,
+    then recurrent layers over time. Two things differ: batch normalisation, without which the small corpora that
+    this toolkit starts from stay at blank for tens of epochs, and a stride instead of a pooling layer, which halves
+    the time on a CPU.
+
+    Args:
+        channels: output channels of the convolutions, one entry a layer; each halves height and width.
+        pool: how many pixels the picture is reduced by in each direction before the first convolution.
+        hidden: LSTM units in each direction.
+        layers: LSTM layers.
+        output_size: size D of the vectors that come out.
+        dropout: on the features and between LSTM layers.
+        channel_dropout: probability that a whole feature map is dropped.
+        crop_size: the middle square of the mouth clip that is looked at, in pixels.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, ...] = (24, 48, 96),
+        pool: int = 2,
+        hidden: int = 224,
+        layers: int = 2,
+        output_size: int = 256,
+        dropout: float = 0.3,
+        channel_dropout: float = 0.1,
+        crop_size: int = 88,
+    ) -> None:
+        super().__init__()
+        self.pool = pool
+        self.crop_size = crop_size
+        blocks = []
+        previous, side = 1, crop_size // pool
+        for i, width in enumerate(channels):
+            kernel, padding = ((3, 5, 5), (1, 2, 2)) if i == 0 else ((3, 3, 3), (1, 1, 1))
+            convolution = nn.Conv3d(previous, width, kernel, stride=(1, 2, 2), padding=padding, bias=False)
+            blocks.append(nn.Sequential(convolution, nn.BatchNorm3d(width), nn.ReLU(inplace=True)))
+            previous, side = width, (side + 1) // 2
+        self.convolutions = nn.ModuleList(blocks).to(memory_format=torch.channels_last_3d)
+        self.channel_dropout = nn.Dropout2d(channel_dropout)
+        self.project = nn.Sequential(
+            nn.Linear(previous * side * side, output_size), nn.LayerNorm(output_size), nn.ReLU(), nn.Dropout(dropout)
+        )
+        self.lstm = nn.LSTM(output_size, hidden, layers, batch_first=True, bidirectional=True, dropout=dropout)
+        self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * hidden, output_size), nn.LayerNorm(output_size))
+        self.output_size = output_size
+
+    def normalise(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Give each clip zero mean and unit variance, so that light and skin tone do not reach the convolutions.
+
+        Args:
+            frames: (B, T, H, W) uint8 or float, 0 to 255; H and W at least `crop_size` (the middle is taken).
+            lengths: (B,) frames that are real.
+
+        Returns:
+            (B, 1, T, crop_size / pool, crop_size / pool) float; frames past the length are 0.
+        """
+        top, left = ((n - self.crop_size) // 2 for n in frames.shape[-2:])
+        frames = frames[..., top : top + self.crop_size, left : left + self.crop_size].float()
+        if self.pool > 1:
+            frames = F.avg_pool2d(frames, self.pool)
+        real = torch.arange(frames.shape[1], device=frames.device) < lengths.to(frames.device)[:, None]
+        real = real[:, :, None, None].to(frames.dtype)
+        count = real.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1) * frames.shape[2] * frames.shape[3]
+        mean = (frames * real).sum(dim=(1, 2, 3), keepdim=True) / count
+        centred = (frames - mean) * real
+        deviation = ((centred**2).sum(dim=(1, 2, 3), keepdim=True) / count).sqrt()
+        return (centred / (deviation + 1.0)).unsqueeze(1)
+
+    def convolve(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Run the convolutions over the real frames alone.
+
+        The clips of the batch are laid behind one another with one empty frame between them, which is emptied again
+        after each layer: what a clip's edge sees is then the same as zero padding, clips of any length go together
+        without computing on padding, and the batch normalisation measures real frames.
+
+        Args:
+            frames: (B, 1, T, h, w) float, from `normalise`.
+            lengths: (B,) int64.
+
+        Returns:
+            (B, T, C, h', w') float, zero past each length.
+        """
+        batch, _, longest = frames.shape[:3]
+        real = torch.arange(longest + 1, device=frames.device) < lengths.to(frames.device)[:, None]
+        keep = torch.arange(longest + 1, device=frames.device) <= lengths.to(frames.device)[:, None]
+        inside = real[keep]  # (N,) false at the empty frames
+        x = F.pad(frames.squeeze(1), (0, 0, 0, 0, 0, 1))[keep]  # (N, h, w)
+        x = x[None, None].contiguous(memory_format=torch.channels_last_3d)
+        mask = inside[None, None, :, None, None].to(x.dtype)
+        for convolution in self.convolutions:
+            x = convolution(x) * mask
+        x = self.channel_dropout(x[0].transpose(0, 1)[inside])  # (N, C, h', w')
+        out = x.new_zeros(batch, longest, *x.shape[1:])
+        out[real[:, :longest]] = x
+        return out
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode.
+
+        Args:
+            frames: (B, T, H, W) uint8 or float, 0 to 255.
+            lengths: (B,) int64.
+
+        Returns:
+            (B, T, D) float and the lengths unchanged.
+        """
+        x = self.convolve(self.normalise(frames, lengths), lengths)
+        x = self.project(x.flatten(2))
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        x, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
+        return self.out(x), lengths

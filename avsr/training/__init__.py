@@ -1,0 +1,1 @@
+"""The ESPnet2 task: data, augmentation, loop."""
