@@ -16,6 +16,8 @@ MAX_GAP = 12  # frames: 0.48 s; a face lost for longer is not guessed at
 # middle, so that an opening jaw stays inside; the eyes lie outside, above it.
 TEMPLATE = np.array([(8, -46), (88, -46), (48, 13), (11, 46), (85, 46)], np.float64)
 
+_KERNEL = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
+_KERNEL /= _KERNEL.sum()
 _KEPT_IN_GAP = 0.5  # confidence is multiplied by this, and by the closeness to a seen frame, where the face was lost
 _MOUTH_PIXELS = 20.0  # a mouth narrower than this in the source has less to read than the crop pretends
 _FRONTAL, _PROFILE = 0.2, 0.6  # nose offset in eye distances: full confidence up to the first, least from the second
@@ -70,18 +72,15 @@ def fill_gaps(
     return filled, trust
 
 
-def smooth(points: np.ndarray, sigma: float = SIGMA) -> np.ndarray:
-    """Points (T, 5, 2) smoothed over time by a Gaussian of `sigma` frames; each unbroken run by itself, ends held."""
-    from scipy.ndimage import gaussian_filter1d
-
+def smooth(points: np.ndarray) -> np.ndarray:
+    """Points (T, 5, 2) smoothed over time by a Gaussian of 3 frames; each unbroken run by itself, its ends held."""
     smoothed = points.astype(np.float64, copy=True)
     known = ~np.isnan(points[:, 0, 0])
     starts = np.flatnonzero(known & ~np.concatenate([[False], known[:-1]]))
     stops = np.flatnonzero(known & ~np.concatenate([known[1:], [False]])) + 1
     for start, stop in zip(starts, stops, strict=True):
-        smoothed[start:stop] = gaussian_filter1d(
-            smoothed[start:stop], sigma, axis=0, mode="nearest", radius=RADIUS
-        )
+        held = np.pad(smoothed[start:stop], ((RADIUS, RADIUS), (0, 0), (0, 0)), mode="edge")
+        smoothed[start:stop] = np.lib.stride_tricks.sliding_window_view(held, len(_KERNEL), axis=0) @ _KERNEL
     return smoothed
 
 

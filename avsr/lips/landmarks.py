@@ -54,9 +54,9 @@ class FaceDetector:
         if self._warm:
             result = self._landmarker.detect_for_video(picture, self._last_ms)
         else:
-            with quiet_stderr():  # its threads write their warnings at the first picture
+            with quiet_stderr():  # its threads write their warnings at the first picture and at the first face
                 result = self._landmarker.detect_for_video(picture, self._last_ms)
-            self._warm = True
+            self._warm = bool(result.face_landmarks)
         height, width = image.shape[:2]
         return [_face(landmarks, width, height) for landmarks in result.face_landmarks]
 
