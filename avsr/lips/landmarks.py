@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from avsr.lips.face_model import face_model_path
 
 # Numbers of the 478-point mesh (MediaPipe's canonical face model), in the order avsr.lips.crop wants.
 _RIGHT_EYE, _LEFT_EYE, _NOSE, _RIGHT_CORNER, _LEFT_CORNER = (33, 133), (362, 263), 1, 61, 291
+_STDERR = Lock()  # two threads at once would each keep and restore the other's nowhere
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,14 @@ def quiet_stderr() -> Iterator[None]:
 
     MediaPipe logs through absl and TensorFlow Lite before any setting of theirs can be made from Python.
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    with _STDERR:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)

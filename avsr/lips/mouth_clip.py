@@ -42,7 +42,7 @@ def save_mouth_clip(clip: MouthClip, path: str | os.PathLike, *, source: dict | 
     """
     path = Path(path)
     if not len(clip.frames):
-        raise MediaError(f"{path}: a mouth clip without frames cannot be stored")
+        raise MediaError(f"{path}: a mouth clip without frames cannot be stored; crop a video that holds pictures.")
     limit = max(_MIN_BYTES, BYTES_A_SECOND * len(clip.frames) // FPS)
     beside = {
         "start": round(clip.start, 6),
@@ -71,7 +71,8 @@ def load_mouth_clip(path: str | os.PathLike) -> MouthClip:
         confidence = np.asarray(beside["confidence"], np.float32)
         start = float(beside["start"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MediaError(f"{path.with_suffix('.json')}: not the confidence of a mouth clip ({error!r}); crop it again") from error
+        beside_path = path.with_suffix(".json")
+        raise MediaError(f"{beside_path}: not the confidence of a mouth clip ({error!r}); crop it again.") from error
     frames = np.empty((len(confidence), SIDE, SIDE), np.uint8)
     try:
         with av.open(str(path), format="mp4") as container:
@@ -85,9 +86,9 @@ def load_mouth_clip(path: str | os.PathLike) -> MouthClip:
                     frames[count] = rows[:SIDE, :SIDE]
                 count += 1
     except (OSError, IndexError, ValueError) as error:  # av's own errors are OSErrors or ValueErrors
-        raise MediaError(f"{path}: not a mouth clip ({error}); crop it again") from error
+        raise MediaError(f"{path}: not a mouth clip ({error}); crop it again.") from error
     if count != len(frames):
-        raise MediaError(f"{path}: holds {count} frames where its .json has {len(frames)}; crop it again")
+        raise MediaError(f"{path}: holds {count} frames where its .json has {len(frames)}; crop it again.")
     return MouthClip(frames, confidence, start)
 
 

