@@ -43,11 +43,12 @@ def clock_sound(times: np.ndarray) -> np.ndarray:
 
 def sound_offset(samples: np.ndarray, at: float, rate: int = 16000, reach: float = 0.1) -> float:
     """By how many seconds 0.4 s of `samples` from second `at` lag behind clock_sound (best match within `reach`)."""
-    piece = samples[round(at * rate) : round((at + 0.4) * rate)].astype(np.float64)
-    shifts = np.arange(-round(reach * rate), round(reach * rate) + 1)
-    times = at + np.arange(len(piece)) / rate
-    scores = [float(np.dot(piece, clock_sound(times - shift / rate))) for shift in shifts]
-    return shifts[int(np.argmax(scores))] / rate
+    from scipy.signal import correlate
+
+    piece = samples[round(at * rate) : round((at + 0.4) * rate)]
+    most = round(reach * rate)
+    expected = clock_sound(at + np.arange(-most, len(piece) + most) / rate)
+    return (most - int(np.argmax(correlate(expected, piece, mode="valid", method="fft")))) / rate
 
 
 def make_video(

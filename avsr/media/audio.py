@@ -75,19 +75,19 @@ class AudioReader:
     def _timeline(self, origin: int) -> Iterator[np.ndarray]:
         """Mono samples at the source rate without holes from sample `origin` to `end` or the stream's end."""
         rate = self.info.audio.rate
-        position, filled, heard = origin, 0, False
         until = math.inf if self.end is None else (self.end + _LEAD) * rate
+        position, filled, heard, torn = origin, 0, False, False
         for time, samples, good in self._pieces():
             expected = position if time is None else round(time * rate)
             missing = expected - position
-            if missing > (0 if not heard else _JITTER * rate):
+            if missing > (_JITTER * rate if heard else 0):
                 filled += missing
                 if filled > _MAX_FILL * rate:
-                    raise MediaError(f"{self.path}: its sound has holes of more than {_MAX_FILL:.0f} s; its timestamps "
-                                     "are broken, so remux it first.")
-                late = heard or expected > (origin + LATE * rate)
-                if late:
+                    raise MediaError(f"{self.path}: its sound has holes of over {_MAX_FILL:.0f} s, so its timestamps "
+                                     "are broken; convert the file anew.")
+                if missing > LATE * rate or (heard and position > LATE * rate):  # less is encoder delay at the start
                     add_span(self.damaged, position / rate, expected / rate, self.start, self.end)
+                    torn = heard
                 yield from _zeros(int(min(expected, until)) - position)
                 position = expected
             elif missing < -_JITTER * rate or not heard:
@@ -96,14 +96,15 @@ class AudioReader:
                 return
             if not len(samples):
                 continue
-            if not good:
+            # Codecs that overlap their frames (AAC, MP3, Opus) mix what comes after a hole with what was before it.
+            if torn or not good:
                 add_span(self.damaged, position / rate, (position + len(samples)) / rate, self.start, self.end)
-            heard = True
+                samples = np.zeros(len(samples), np.float32)
+            heard, torn = True, False
             position += len(samples)
-            yield samples if good else np.zeros(len(samples), np.float32)
-        finish = position / rate
-        if self.info.duration > finish + SLACK:
-            add_span(self.damaged, finish, self.info.duration, self.start, self.end)
+            yield samples
+        if self.info.duration > position / rate + SLACK:
+            add_span(self.damaged, position / rate, self.info.duration, self.start, self.end)
 
     def _pieces(self) -> Iterator[tuple[float | None, np.ndarray, bool]]:
         """(media second or None, mono samples at the source rate, good) as decoded; lost packets as empty pieces."""
@@ -117,7 +118,7 @@ class AudioReader:
             if self.start > 0:
                 seek_before(container, stream, max(0.0, self.start - _LEAD), zero)
             end: float | None = None
-            for packet in packets(container, stream):
+            for packet, _ in packets(container, stream):
                 try:
                     frames = stream.codec_context.decode(packet)
                 except av.FFmpegError:

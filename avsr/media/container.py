@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from avsr.errors import MediaError
 
@@ -25,6 +26,9 @@ CONTAINERS = (
 
 _MAX_BAD_READS = 50
 
+_BETWEEN = 128
+"""Bytes between two packets of a sound Matroska file: block and cluster headers take less (RFC 9559)."""
+
 _OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
 
 
@@ -38,13 +42,12 @@ def open_container(path: str | Path) -> InputContainer:
         # "file:" keeps a name such as "concat:a" or "http:b" from being taken for a protocol.
         return av.open(f"file:{path}", mode="r", options=_OPTIONS, metadata_errors="replace")
     except av.FFmpegError as error:
-        raise MediaError(f"{path}: cannot be read as media ({_reason(error)}); give a video or sound file, "
-                         "such as MP4, MOV, MKV, WebM, AVI or WAV.") from error
+        raise MediaError(f"{path}: {_reason(path, error)}") from error
 
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise MediaError(f"{path}: no such file.")
+        raise MediaError(f"{path}: no such file; check the path.")
     if path.is_dir():
         raise MediaError(f"{path}: is a folder, not a media file; give a file in it.")
     if not path.is_file():
@@ -53,8 +56,13 @@ def _check_file(path: Path) -> None:
         raise MediaError(f"{path}: is empty; record or copy it again.")
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
+def _reason(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        mp4 = file.read(8)[4:] == b"ftyp"
+    if mp4 and isinstance(error, ValueError):  # FFmpeg's "invalid data" is a ValueError, a full disk is not
+        return "is an MP4 without its index, as a recording that was cut short leaves it; copy or record it again."
+    told = getattr(error, "strerror", None) or error
+    return f"cannot be read as media ({told}); give a video or sound file such as MP4, MOV, MKV, WebM, AVI or WAV."
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
@@ -89,21 +97,81 @@ def time_zero(container: InputContainer) -> float:
     return max(0.0, min(starts, default=0.0))
 
 
-def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Packet]:
-    """The stream's packets, empty ones left out; a place that cannot be read is stepped over.
+class Read(NamedTuple):
+    """A packet as read; `skipped`: bytes before it belong to no packet (None where the container cannot tell)."""
+
+    packet: Packet
+    skipped: bool | None
+
+
+def packets(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Read]:
+    """The stream's packets with timestamps that do not go back, empty ones left out.
+
+    Where a decoding time leaves the run of those before it by over a second, the next packet decides: if that one
+    is back in the run, the timestamp was damaged and the run's own is put in its place; if not, and the times went
+    back, a second recording follows (joined MPEG-TS), which is moved to where the first one ends.
+    """
+    second = 1 / stream.time_base
+    shift, due, held = 0, None, None  # `due`: decoding time at which the next packet is expected
+
+    def fits(read: Read) -> bool:
+        dts = read.packet.dts
+        return due is None or dts is None or abs(dts + shift - due) <= second
+
+    for read in itertools.chain(_read(container, stream), [None]):
+        ready = []
+        if held is not None:
+            packet = held.packet
+            if read is not None and fits(read):
+                packet.pts = packet.dts = due
+            else:
+                shift = due - packet.dts if packet.dts + shift < due else shift
+                _move(packet, shift)
+            due = packet.dts + (packet.duration or 0)
+            ready.append(held)
+            held = None
+        if read is not None and fits(read):
+            if read.packet.dts is not None:
+                _move(read.packet, shift)
+                due = read.packet.dts + (read.packet.duration or 0)
+            ready.append(read)
+        elif read is not None:
+            held = read
+        yield from ready
+
+
+def _move(packet: Packet, by: int) -> None:
+    if by:
+        packet.dts += by
+        if packet.pts is not None:
+            packet.pts += by
+
+
+def _read(container: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Read]:
+    """The stream's packets as they lie in the file; a place that cannot be read is stepped over.
 
     A demuxer that meets a bad place says so once and goes on behind it at the next call, so it is asked again; one
     that cannot go on (the rest of a file cut short) says so each time, and _MAX_BAD_READS in a row end the stream.
+    Matroska's says nothing at all, but there the packets of all streams follow on each other, so bytes between two
+    of them show what it stepped over.
     """
     import av
 
-    bad_reads = 0
+    trail = "matroska" in container.format.name
+    streams = container.streams if trail else [stream]
+    bad_reads, reached, skipped = 0, None, False
     while bad_reads < _MAX_BAD_READS:
         try:
-            for packet in container.demux(stream):
-                if packet.size:
-                    bad_reads = 0
-                    yield packet
+            for packet in container.demux(*streams):
+                if not packet.size:
+                    continue
+                bad_reads = 0
+                if trail and packet.pos is not None:
+                    skipped = skipped or (reached is not None and packet.pos - reached > _BETWEEN)
+                    reached = packet.pos + packet.size
+                if packet.stream_index == stream.index:
+                    yield Read(packet, skipped if trail else None)
+                    skipped = False
             return
         except av.FFmpegError:
             bad_reads += 1
@@ -122,7 +190,7 @@ def seek_before(container: InputContainer, stream: VideoStream | AudioStream, ti
             container.seek(round((zero + max(0.0, time - back)) / stream.time_base), stream=stream)
         except av.FFmpegError:
             break
-        for packet in packets(container, stream):
+        for packet, _ in _read(container, stream):
             if packet.pts is None or packet.pts > target:
                 break
             if packet.is_keyframe:

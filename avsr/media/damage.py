@@ -15,7 +15,7 @@ MAX_HELD = 16
 """Pictures held back at most: H.264 and HEVC reorder no further (H.264 annex A.3.1, max_dec_frame_buffering)."""
 
 STILL = 1.0
-"""Seconds without a packet after which a picture counts as lost even where the frame rate varies."""
+"""Seconds without a picture after which one counts as lost where the container shows no other sign of it."""
 
 # Packets of these make no picture at times without being damaged: VP8's hidden reference frames, and the
 # "nothing coded" marks that follow packed B-frames in MPEG-4 part 2.
@@ -27,25 +27,26 @@ class Clock:
 
     def __init__(self) -> None:
         self._end: float | None = None
-        self._steps: deque[float] = deque(maxlen=12)
+        self._steps: deque[float] = deque(maxlen=24)
 
-    def hole(self, start: float, duration: float) -> float | None:
+    def hole(self, start: float, duration: float, skipped: bool | None) -> float | None:
         """Where the hole before this frame (seconds) begins, or None where there is none.
 
-        A frame's own duration is never a hole: MP4 writes it down, so a long still there is meant. Elsewhere it is
-        the nominal one, and a run of (mostly) equal steps that breaks off for more than two of them has lost frames.
+        `skipped`: the container shows that something between two packets was lost; None where it cannot tell. Then a
+        run of (mostly) equal steps that breaks off for more than two of them counts as a hole, as does a second
+        without a frame. A frame's own duration is never a hole: MP4 writes it down, so a long still there is meant.
         """
         end, self._end = self._end, start + duration
         if end is None:
             return None
-        limit = STILL
-        if len(self._steps) == self._steps.maxlen:
-            usual = sorted(self._steps)[len(self._steps) // 2]
-            if sum(abs(step - usual) <= 2.5e-3 for step in self._steps) >= 9:
-                limit = min(STILL, max(2.5 * usual, 1.5 * max(self._steps)))
-        missing = start - end
-        if missing <= limit:
-            self._steps.append(missing + duration)
+        usual = sorted(self._steps)[len(self._steps) // 2] if self._steps else duration
+        if skipped is None:
+            alike = sum(abs(step - usual) <= 2.5e-3 for step in self._steps)
+            limit = min(STILL, 2.5 * usual) if alike >= max(4, 0.75 * len(self._steps)) else STILL
+        else:
+            limit = 0.5 * usual if skipped else float("inf")
+        if start - end <= limit:
+            self._steps.append(start - end + duration)
             return None
         return end
 
@@ -97,6 +98,7 @@ class Ledger:
     nominal: float  # seconds that a picture lasts where the file does not say
     zero: float  # media time zero on the stream's own clock, seconds
     _clock: Clock = field(default_factory=Clock)
+    _losses: list[int] | None = None  # decoding order of recent packets before which something was lost
     _pending: Picture | None = None
     _entries: dict[int, _Entry] = field(default_factory=dict)
     _held: deque[tuple[_Entry, VideoFrame | None]] = field(default_factory=deque)
@@ -104,13 +106,16 @@ class Ledger:
     _order: int = 0
     _errors: int = 0
 
-    def packet(self, packet: Packet) -> None:
-        """Note a packet on its way into the decoder."""
+    def packet(self, packet: Packet, skipped: bool | None) -> None:
+        """Note a packet on its way into the decoder; `skipped` as in Clock.hole."""
         time = packet.pts if packet.pts is not None else packet.dts
         if packet.is_keyframe:
             self._group.previous = None  # two groups are enough, and memory must not grow
             self._group = _Group(time, previous=self._group)
         self._order += 1
+        if skipped is not None:
+            self._losses = [order for order in self._losses or () if order > self._order - 4 * MAX_HELD]
+            self._losses += [self._order] if skipped else []
         if packet.pts is None or packet.is_discard or packet.size < 8:
             return
         entry = _Entry(self._order, time, self._group, packet.duration or 0)
@@ -173,7 +178,9 @@ class Ledger:
     def _follow(self, entry: _Entry, frame: VideoFrame | None) -> Iterator[Picture]:
         """Put the next picture on the screen; gives the one before, which is bad too where a hole cut it off."""
         start, lasting = entry.time * self.unit - self.zero, entry.duration * self.unit or self.nominal
-        hole = self._clock.hole(start, lasting)
+        # Reordering may put other pictures between the packet behind a loss and the hole that it leaves.
+        skipped = None if self._losses is None else any(abs(o - entry.order) <= MAX_HELD for o in self._losses)
+        hole = self._clock.hole(start, lasting, skipped)
         group = entry.group
         if hole is not None and group.missing_from is None and group.key_time is not None and group.key_time < entry.time:
             group.missing_from = entry.time

@@ -148,8 +148,8 @@ class VideoReader:
             ledger = Ledger(decoder.name, float(stream.time_base), nominal, zero)
             if position > 0:
                 seek_before(container, stream, position, zero)
-            for packet in packets(container, stream):
-                ledger.packet(packet)
+            for packet, skipped in packets(container, stream):
+                ledger.packet(packet, skipped)
                 try:
                     frames = decoder.decode(packet)
                 except av.FFmpegError:
