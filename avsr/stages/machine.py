@@ -1,0 +1,65 @@
+"""What a result was made with: the machine, the versions of what matters, the commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def describe_machine() -> str:
+    """One line: processor, cores that may be used, memory, graphics card. No name by which the machine is known."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [f"{_processor()}, {cores} cores"]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        parts.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB")
+    return ", ".join([*parts, *_graphics_cards()])
+
+
+def describe_versions() -> str:
+    """One line: Python and the packages on which figures depend."""
+    names = ("torch", "espnet", "numpy", "av", "mediapipe")
+    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {_version(name)}" for name in names)])
+
+
+def describe_commit() -> str:
+    """The checkout's commit, and whether tracked files differ from it; says so where there is no git."""
+    commit = _run("git", "-C", str(_ROOT), "rev-parse", "HEAD")
+    if commit is None:
+        return "unknown (not a git checkout)"
+    changed = _run("git", "-C", str(_ROOT), "status", "--porcelain", "--untracked-files=no")
+    return f"{commit} with uncommitted changes" if changed else commit
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M)
+    except OSError:  # no Linux
+        found = None
+    return " ".join(found.group(1).split()) if found else platform.processor() or platform.machine()
+
+
+def _graphics_cards() -> list[str]:
+    names = _run("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return [line.strip() for line in names.splitlines() if line.strip()] if names else []
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _run(*command: str) -> str | None:
+    """What a command prints, None where it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

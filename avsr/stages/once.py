@@ -1,0 +1,169 @@
+"""Runs a stage's command unless it was finished before with the same inputs and options: `python -m avsr.stages.once`.
+
+    python -m avsr.stages.once --stage "5 tokens" --says "..." --stamp dump/x/tokens/.done \
+        --input dump/x/train/text --option jamo --output dump/x/tokens/tokens.txt -- COMMAND ...
+
+The stamp lies beside what the command writes. It holds a hash of the inputs and options, and is written when the
+command has ended well; a stage whose stamp has the same hash, and whose outputs are there, is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from avsr.errors import AvsrError
+from avsr.stages.command import run_main
+from avsr.stages.machine import describe_machine
+
+_BEGUN = ".begun"
+_NOTE_EVERY = 30.0  # seconds: no more than this of a training's time is lost when the machine goes down
+
+
+def digest(path: Path) -> str:
+    """Hash of an input: a file's bytes, or the names, sizes and times of all files below a folder.
+
+    A corpus may hold a terabyte, so a folder's files are not read; what is made from it is compared by content.
+
+    Raises AvsrError where there is no such file or folder.
+    """
+    path = Path(path)
+    total = hashlib.sha256()
+    if path.is_dir():
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            for name in sorted(files):
+                state = os.stat(os.path.join(folder, name))
+                inner = os.path.relpath(os.path.join(folder, name), path)
+                total.update(f"{inner!a} {state.st_size} {state.st_mtime_ns}\n".encode())
+        return total.hexdigest()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    except FileNotFoundError:
+        raise AvsrError(f"{path} is missing: run the stages before this one first.") from None
+    return total.hexdigest()
+
+
+def state_hash(inputs: Sequence[Path], options: Sequence[str]) -> str:
+    """One hash for what a stage's result depends on: the inputs, in their order, and the options."""
+    # Not the inputs' paths: a checkout that was moved has nothing to do again on their account.
+    return hashlib.sha256(json.dumps([[digest(path) for path in inputs], list(options)]).encode()).hexdigest()
+
+
+def is_done(stamp: Path, state: str, outputs: Sequence[Path]) -> bool:
+    """Whether the stamp is of this state and everything that the stage writes is there."""
+    return read_note(stamp).get("state") == state and all(path.exists() for path in outputs)
+
+
+def read_note(path: Path) -> dict:
+    """What a stamp holds; {} where there is none, or none that can be read."""
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def write_note(path: Path, note: dict) -> None:
+    """Write a stamp whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def set_aside(directory: Path) -> Path:
+    """Rename a folder to the first free of directory.1, directory.2, ...; what was made at length is not thrown away."""
+    number = 1
+    while (aside := directory.with_name(f"{directory.name}.{number}")).exists():
+        number += 1
+    os.replace(directory, aside)
+    return aside
+
+
+def begin(directory: Path, state: str) -> float:
+    """Prepare a folder whose command goes on where it stopped; returns the seconds that were spent on it before.
+
+    What lies there from other inputs or options, which the command would go on with, is set aside.
+    """
+    begun = read_note(directory / _BEGUN)
+    if begun.get("state") != state and directory.is_dir() and any(directory.iterdir()):
+        print(f"{directory} was made from other inputs or options: it is now {set_aside(directory)}.", flush=True)
+        begun = {}
+    seconds = float(begun.get("seconds", 0.0))
+    write_note(directory / _BEGUN, {"state": state, "seconds": seconds})
+    return seconds
+
+
+def execute(command: Sequence[str], note_seconds=lambda seconds: None) -> int:
+    """Run a command to its end and return its exit code (128 + the signal, where one ended it).
+
+    Ctrl-C reaches the command too, being in the same process group; it is waited for, so that it can finish what it
+    has under way. `note_seconds` is called with the time spent, now and then and at the end.
+    """
+    started = time.monotonic()
+    process = subprocess.Popen(list(command))
+    signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, though here that would not be inherited any more
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            code = process.wait(_NOTE_EVERY)
+            break
+        except subprocess.TimeoutExpired:
+            note_seconds(time.monotonic() - started)
+    note_seconds(time.monotonic() - started)
+    return code if code >= 0 else 128 - code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the command's exit code, 0 where there is nothing to do."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--stage", required=True, help="number and name, for the line that is printed")
+    parser.add_argument("--says", required=True, help="what the stage does, in one line")
+    parser.add_argument("--stamp", required=True, type=Path, help="beside what the stage writes")
+    parser.add_argument("--input", action="append", type=Path, default=[], help="file or folder the result depends on")
+    parser.add_argument("--option", action="append", default=[], help="anything else that it depends on")
+    parser.add_argument("--output", action="append", type=Path, default=[], help="must be there when the stage is done")
+    parser.add_argument("--resumes", type=Path, help="folder in which the command goes on where it stopped")
+    parser.add_argument("command", nargs="+", help="after --")
+    args = parser.parse_args(arguments)
+    state = state_hash(args.input, args.option)
+    print(f"[{args.stage}] {args.says}", flush=True)
+    if is_done(args.stamp, state, args.output):
+        print(f"[{args.stage}] done already, and nothing it depends on has changed (to redo it, remove {args.stamp}).")
+        return 0
+    args.stamp.unlink(missing_ok=True)
+    spent = begin(args.resumes, state) if args.resumes else 0.0
+    seconds = spent
+
+    def note_seconds(now: float) -> None:
+        nonlocal seconds
+        seconds = spent + now
+        if args.resumes and args.resumes.is_dir():
+            write_note(args.resumes / _BEGUN, {"state": state, "seconds": round(seconds, 1)})
+
+    code = execute(args.command, note_seconds)
+    if code != 0:
+        print(f"run.sh: stopped in stage {args.stage}; the reason is above.", file=sys.stderr)
+        return code
+    missing = [str(path) for path in args.output if not path.exists()]
+    if missing:
+        raise AvsrError(f"stage {args.stage} ended well but did not write {missing[0]}: this is a fault of the stage.")
+    ended = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    note = {"state": state, "seconds": round(seconds, 1), "ended": ended, "machine": describe_machine()}
+    write_note(args.stamp, note | {"command": args.command})
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,302 @@
+#!/usr/bin/env bash
+# From a corpus to a packed model and its RESULTS.md, stage by stage; installs on first use.
+#
+#   ./run.sh --recipe grid --data ../shared/data/grid_s1
+#   ./run.sh --recipe grid --stage decode                 # goes on from that stage
+#   ./run.sh --help
+set -euo pipefail
+
+AVSR_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+export AVSR_ROOT
+STAGES=(data crops format filter tokens statistics train pack decode score)
+
+usage() {
+    cat <<'HELP'
+Usage: ./run.sh --recipe NAME [options]
+
+Trains and measures a recogniser on a corpus. A stage that was finished with the same inputs and options is not
+done again; a stage that was interrupted goes on where it stopped.
+
+  --recipe NAME        a folder of recipes/: grid, lipnet_ko
+  --data DIR           where the corpus lies (default: what the recipe's db.sh says)
+  --stage N|NAME       begin with this stage (default: 1)
+  --stop_stage N|NAME  end with this stage (default: 10)
+  --nj N               processes for crops and decoding (default: one a core, 4 at most)
+  --ngpu N             graphics cards for training (default: 0)
+  --seed N             of training (default: 0)
+  --exp DIR            where models and results are written (default: WORK/exp/NAME)
+  --work DIR           where data, dump and exp are made (default: the checkout)
+  --train_config FILE  (default: the recipe's conf/train.yaml)
+  --decode_config FILE (default: the recipe's conf/decode.yaml)
+  --train_args "..."   more options for ESPnet's training, such as "--max_epoch 3"
+  --publish            also write RESULTS.md into the recipe's folder
+  --help               show this
+
+Options of a corpus, which its recipe sets:
+  --mouth_only true|false  its videos show only the mouth
+  --speech true|false      it has sound
+  --modes "..."            what is measured: av, audio, lip, av_muted (sound replaced by silence)
+  --token_type TYPE        jamo, char or bpe
+  --vocab_size N           tokens in all (bpe needs it)
+  --min_seconds S, --max_seconds S, --min_face C
+                           what is trained on: length, and mean face confidence in 0..1
+
+Stages: 1 data, 2 crops, 3 format, 4 filter, 5 tokens, 6 statistics, 7 train, 8 pack, 9 decode, 10 score
+HELP
+}
+
+fail() { # a mistake in the command line
+    printf 'run.sh: %s\n' "$*" >&2
+    exit 2
+}
+
+# --- options -----------------------------------------------------------------------------------------------------------
+
+OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
+    mouth_only speech modes token_type vocab_size min_seconds max_seconds min_face)
+recipe='' recipe_dir='' data='' first=1 last=10 ngpu=0 seed=0 exp='' work="$AVSR_ROOT" publish=false
+nj="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
+if ((nj > 4)); then nj=4; fi
+train_config='' decode_config='' train_args=''
+mouth_only=false speech=true modes='av audio lip av_muted' token_type=jamo vocab_size=''
+min_seconds=0.4 max_seconds=20 min_face=0.5
+
+stage_number() { # stage_number OPTION VALUE
+    local index
+    for index in "${!STAGES[@]}"; do
+        if [[ "$2" == "${STAGES[index]}" || "$2" == "$((index + 1))" ]]; then
+            echo $((index + 1))
+            return
+        fi
+    done
+    fail "$1 $2: there is no such stage; it is a number from 1 to ${#STAGES[@]} or one of ${STAGES[*]}."
+}
+
+whole_number() { # whole_number OPTION VALUE LEAST
+    if [[ ! "$2" =~ ^[0-9]{1,9}$ ]] || ((10#$2 < $3)); then fail "$1 $2: give a whole number, $3 or more."; fi
+    echo $((10#$2))
+}
+
+number() { # number OPTION VALUE
+    [[ "$2" =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "$1 $2: give a number."
+    echo "$2"
+}
+
+one_of() { # one_of OPTION VALUE CHOICE...
+    local option="$1" value="$2" choice
+    shift 2
+    for choice in "$@"; do
+        if [[ "$value" == "$choice" ]]; then
+            echo "$value"
+            return
+        fi
+    done
+    fail "$option $value: it can be one of $*."
+}
+
+set_option() { # set_option NAME [VALUE]
+    local name="$1" known=" ${OPTIONS[*]} "
+    name="${name#--}"
+    name="${name//-/_}" # --stop-stage is --stop_stage
+    [[ "$known" == *" $name "* ]] || fail "unknown option $1; ./run.sh --help lists the options."
+    (($# == 2)) || fail "$1 needs a value."
+    case "$name" in
+        stage) first="$(stage_number "$1" "$2")" ;;
+        stop_stage) last="$(stage_number "$1" "$2")" ;;
+        nj) nj="$(whole_number "$1" "$2" 1)" ;;
+        vocab_size) vocab_size="$(whole_number "$1" "$2" 4)" ;;
+        ngpu) ngpu="$(whole_number "$1" "$2" 0)" ;;
+        seed) seed="$(whole_number "$1" "$2" 0)" ;;
+        mouth_only) mouth_only="$(one_of "$1" "$2" true false)" ;;
+        speech) speech="$(one_of "$1" "$2" true false)" ;;
+        token_type) token_type="$(one_of "$1" "$2" jamo char bpe)" ;;
+        min_seconds) min_seconds="$(number "$1" "$2")" ;;
+        max_seconds) max_seconds="$(number "$1" "$2")" ;;
+        min_face) min_face="$(number "$1" "$2")" ;;
+        modes)
+            local mode
+            for mode in $2; do one_of "$1" "$mode" av audio lip av_muted >/dev/null; done
+            modes="$2"
+            ;;
+        *) printf -v "$name" %s "$2" ;;
+    esac
+}
+
+typed=() # what the person typed, for RESULTS.md; a recipe's own options stand before a --
+passed_on=()
+while (($#)); do
+    taken=1
+    case "$1" in
+        -h | --help) usage; exit 0 ;;
+        --) typed=("${@:2}") ;;
+        --publish) publish=true ;;
+        --*=*) set_option "${1%%=*}" "${1#*=}" ;;
+        --*) taken=$(($# > 1 ? 2 : 1)); set_option "${@:1:taken}" ;;
+        *) fail "$1 is not an option; ./run.sh --help lists the options." ;;
+    esac
+    if [[ "$1" != --recipe && "$1" != --recipe=* ]]; then passed_on+=("${@:1:taken}"); fi
+    shift "$taken"
+done
+
+if [[ -z "$recipe_dir" ]]; then
+    recipes="$(cd "$AVSR_ROOT/recipes" && printf '%s\n' */avsr1/run.sh | sed 's|/avsr1/run.sh||' | paste -sd' ')"
+    [[ -n "$recipe" ]] || fail "name a recipe: --recipe with one of $recipes."
+    [[ -x "$AVSR_ROOT/recipes/$recipe/avsr1/run.sh" ]] || fail "there is no recipe $recipe; recipes/ has $recipes."
+    exec "$AVSR_ROOT/recipes/$recipe/avsr1/run.sh" ${passed_on[@]+"${passed_on[@]}"}
+fi
+
+recipe_dir="$(cd "$recipe_dir" && pwd)"
+recipe="$(basename "$(dirname "$recipe_dir")")"
+given_data="$data"
+((first <= last)) || fail "--stage ${STAGES[first - 1]} comes after --stop_stage ${STAGES[last - 1]}."
+prepare_cmd='' train_cmd='' decode_cmd=''
+# shellcheck disable=SC1091  # each recipe has its own
+{
+    source "$recipe_dir/db.sh"
+    source "$recipe_dir/cmd.sh"
+    source "$recipe_dir/path.sh"
+}
+data="${given_data:-$data}"
+if ((first == 1)); then
+    [[ -n "$data" ]] || fail "the recipe's db.sh does not say where the corpus $recipe lies: give --data DIR."
+    [[ -e "$data" ]] || fail "the corpus $data is not there: give --data DIR, or mend $recipe_dir/db.sh."
+fi
+train_config="${train_config:-$recipe_dir/conf/train.yaml}"
+decode_config="${decode_config:-$recipe_dir/conf/decode.yaml}"
+if ((first <= 7 && last >= 6)) && [[ ! -f "$train_config" ]]; then fail "there is no training configuration $train_config."; fi
+if ((first <= 9 && last >= 8)) && [[ ! -f "$decode_config" ]]; then fail "there is no decoding configuration $decode_config."; fi
+
+mkdir -p "$work"
+work="$(cd "$work" && pwd)"
+exp="${exp:-$work/exp/$recipe}"
+corpus="$work/data/$recipe"
+dump="$work/dump/$recipe"
+model="$exp/$recipe.zip"
+
+# --- stages ------------------------------------------------------------------------------------------------------------
+
+"$AVSR_ROOT/tools/install.sh"
+
+trap 'echo "run.sh: interrupted; run the same command again to go on where it stopped." >&2; exit 130' INT
+
+wanted() { # wanted NAME: is this stage between --stage and --stop_stage? Sets `stage` to its number and name.
+    local number
+    number="$(stage_number stage "$1")"
+    stage="$number $1"
+    ((first <= number && number <= last))
+}
+
+once() { # once SAYS STAMP [options of avsr.stages.once] -- COMMAND...: unless it was done with the same inputs
+    python -m avsr.stages.once --stage "$stage" --says "$1" --stamp "$2" "${@:3}"
+}
+
+# inputs FOLDER NAME...: the tables of a stage, as --input options; a table that a corpus has no use for is left out.
+inputs() {
+    local split name
+    input=()
+    for split in train dev test; do
+        for name in "${@:2}"; do
+            if [[ "$name" == align || "$name" == wav.scp ]] && [[ ! -e "$1/$split/$name" ]]; then continue; fi
+            input+=(--input "$1/$split/$name")
+        done
+    done
+}
+
+# A prefix of cmd.sh, such as "srun -c 4", is several words.
+read -ra prepare <<<"$prepare_cmd"
+read -ra train <<<"$train_cmd"
+read -ra decode <<<"$decode_cmd"
+yes_mouth_only=() no_speech=() vocabulary=()
+if [[ "$mouth_only" == true ]]; then yes_mouth_only=(--mouth_only); fi
+if [[ "$speech" == false ]]; then no_speech=(--no_speech); fi
+if [[ -n "$vocab_size" ]]; then vocabulary=(--vocab_size "$vocab_size"); fi
+read -ra more <<<"$train_args"
+
+if wanted data; then
+    once "reads the corpus $data into train, dev and test under $corpus" "$corpus/.data.done" \
+        --input "$data" --input "$recipe_dir/local" --output "$corpus/train/media.scp" \
+        -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus"
+fi
+
+if wanted crops; then
+    inputs "$corpus" media.scp
+    once "crops mouth clips and 16 kHz sound into $dump/crops" "$dump/crops/.done" \
+        --input "$corpus/.data.done" "${input[@]}" --option "mouth_only $mouth_only" --output "$dump/crops/train/video.scp" \
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.crops --data "$corpus" --out "$dump/crops" --nj "$nj" \
+        ${yes_mouth_only[@]+"${yes_mouth_only[@]}"}
+fi
+
+if wanted format; then
+    inputs "$corpus" text align utt2spk media.scp
+    corpus_input=("${input[@]}")
+    inputs "$dump/crops" video.scp wav.scp utt2dur utt2face
+    once "brings text, times and clips together in $dump/formatted" "$dump/formatted/.done" \
+        "${corpus_input[@]}" "${input[@]}" --option "speech $speech" --output "$dump/formatted/train/text" \
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.format --data "$corpus" --crops "$dump/crops" \
+        --out "$dump/formatted" ${no_speech[@]+"${no_speech[@]}"}
+fi
+
+if wanted filter; then
+    inputs "$dump/formatted" text align utt2spk utt2dur utt2face video.scp wav.scp
+    limits=(--min_seconds "$min_seconds" --max_seconds "$max_seconds" --min_face "$min_face" --token_type "$token_type")
+    once "leaves out what cannot be learnt from; the rest is $dump/{train,dev,test}" "$dump/.filter.done" \
+        "${input[@]}" --option "${limits[*]}" --output "$dump/train/text" \
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.filter --source "$dump/formatted" --out "$dump" "${limits[@]}"
+fi
+
+if wanted tokens; then
+    once "learns the $token_type tokens of the training text" "$dump/tokens/.done" \
+        --input "$dump/train/text" --option "$token_type $vocab_size" --output "$dump/tokens/tokens.txt" \
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.tokens --text "$dump/train/text" --out "$dump/tokens" \
+        --token_type "$token_type" ${vocabulary[@]+"${vocabulary[@]}"}
+fi
+
+if wanted statistics; then
+    inputs "$dump" text align utt2dur video.scp wav.scp
+    once "measures the utterances' lengths into $exp/avsr_stats" "$exp/avsr_stats/.done" \
+        "${input[@]}" --input "$dump/tokens/tokens.txt" --output "$exp/avsr_stats/train" --resumes "$exp/avsr_stats" \
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.training.train --collect_stats --config "$train_config" \
+        --data "$dump" --tokens "$dump/tokens" --exp "$exp/avsr"
+fi
+
+if wanted train; then
+    inputs "$dump" text align utt2dur video.scp wav.scp
+    once "trains $exp/avsr on $dump/train (progress: $exp/avsr/train.log)" "$exp/avsr/.done" \
+        "${input[@]}" --input "$dump/tokens/tokens.txt" --input "$train_config" --option "seed $seed $train_args" \
+        --output "$exp/avsr/valid.acc.ave.pth" --resumes "$exp/avsr" \
+        -- ${train[@]+"${train[@]}"} python -m avsr.training.train --config "$train_config" --data "$dump" \
+        --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" --seed "$seed" ${more[@]+"${more[@]}"}
+fi
+
+if wanted pack; then
+    once "packs the average of the best epochs into $model" "$exp/.pack.done" \
+        --input "$exp/avsr/valid.acc.ave.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
+        --input "$decode_config" --output "$model" \
+        -- python -m avsr.stages.pack --exp "$exp" --recipe "$recipe" --dump "$dump" --seed "$seed" \
+        --decode_config "$decode_config" --out "$model"
+fi
+
+if wanted decode; then
+    for mode in $modes; do
+        arguments=(--mode "$mode")
+        if [[ "$mode" == av_muted ]]; then arguments=(--mode av --mute-audio); fi
+        inputs "$dump" text video.scp wav.scp
+        once "decodes the test set, mode $mode, into $exp/decode_$mode" "$exp/decode_$mode/.done" \
+            --input "$model" --input "$decode_config" "${input[@]}" --output "$exp/decode_$mode/test/text" \
+            --resumes "$exp/decode_$mode" \
+            -- ${decode[@]+"${decode[@]}"} python -m avsr.decoding.decode_data --model "$model" --data "$dump/test" \
+            "${arguments[@]}" --config "$decode_config" --out "$exp/decode_$mode/test"
+    done
+fi
+
+if wanted score; then
+    hypotheses=()
+    for mode in $modes; do hypotheses+=(--input "$exp/decode_$mode/test/text"); done
+    published=()
+    if [[ "$publish" == true ]]; then published=(--publish "$recipe_dir/RESULTS.md"); fi
+    once "compares what was recognised with $dump/test/text and writes $exp/RESULTS.md" "$exp/.score.done" \
+        "${hypotheses[@]}" --input "$dump/test/text" --option "$publish" --output "$exp/RESULTS.md" \
+        -- python -m avsr.stages.score --exp "$exp" --dump "$dump" --recipe "$recipe" --modes "$modes" \
+        --train_config "$train_config" --seed "$seed" --command "./run.sh --recipe $recipe${typed[*]+ ${typed[*]}}" \
+        ${published[@]+"${published[@]}"}
+fi
