@@ -1,0 +1,119 @@
+"""What training does to an utterance before the model sees it: pieces, tempo, crops, light, masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from avsr.media.audio import SAMPLE_RATE
+from avsr.noise.corruption import PictureCorruption, SoundCorruption
+
+FRAME_RATE = 25
+
+WordTime = tuple[float, float, str]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Probabilities and ranges; conf/*.yaml sets them under `augment_conf`.
+
+    piece: chance that a run of words is cut out, where the corpus has word times (LipNet, 2016, trains on single words
+        first; a run keeps the words' neighbours).
+    shortest_piece: words in the shortest run.
+    margin_s: silence kept before and after the words, drawn from this range; `keep_silence` is the chance that all is kept.
+    tempo: factor of duration. rotation in degrees, scale as a factor, shift in pixels of the 96x96 clip.
+    crop_size: what is cut from the clip; the lip encoder's crop_size.
+    gain, offset, gamma: of brightness. erase: chance of a blank rectangle. time_masks, time_mask_frames: pieces of the
+        clip replaced by its mean (Assael et al. drop frames; Ma et al., "Auto-AVSR", 2023, mask time).
+    sound, picture: faults, see `avsr.noise.corruption`.
+    """
+
+    piece: float = 0.5
+    shortest_piece: int = 2
+    margin_s: tuple[float, float] = (0.0, 0.3)
+    keep_silence: float = 0.3
+    tempo: tuple[float, float] = (0.85, 1.2)
+    crop_size: int = 88
+    rotation: float = 6.0
+    scale: tuple[float, float] = (0.9, 1.12)
+    shift: float = 4.0
+    gain: tuple[float, float] = (0.8, 1.2)
+    offset: float = 20.0
+    gamma: tuple[float, float] = (0.7, 1.4)
+    flip: float = 0.5
+    erase: float = 0.3
+    time_masks: int = 2
+    time_mask_frames: int = 8
+    sound: SoundCorruption = SoundCorruption()
+    picture: PictureCorruption = PictureCorruption()
+
+
+def choose_piece(
+    words: list[WordTime], duration: float, rng: np.random.Generator, config: Augmentation
+) -> tuple[float, float, list[WordTime]]:
+    """A run of words to train on: its start and end in seconds, and the words with times counted from that start."""
+    first, stop = 0, len(words)
+    if rng.random() < config.piece and len(words) > config.shortest_piece:
+        count = int(rng.integers(config.shortest_piece, len(words)))
+        first = int(rng.integers(0, len(words) - count + 1))
+        stop = first + count
+    before, after = (
+        duration if rng.random() < config.keep_silence else rng.uniform(*config.margin_s) for _ in range(2)
+    )
+    start = max(0.0, words[first][0] - (before if first == 0 else 0.0))
+    end = min(duration, words[stop - 1][1] + (after if stop == len(words) else 0.0))
+    return start, end, [(a - start, b - start, text) for a, b, text in words[first:stop]]
+
+
+def change_tempo(samples: np.ndarray, factor: float) -> np.ndarray:
+    """(N,) -> (N * factor,) float32 by linear interpolation: tempo and pitch change together, as with a tape."""
+    count = max(1, round(len(samples) * factor))
+    return np.interp(np.arange(count) / factor, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def tempo_frames(frames: int, factor: float) -> np.ndarray:
+    """Which source frame is shown in each of round(frames * factor) frames."""
+    count = max(2, round(frames * factor))
+    return np.minimum(((np.arange(count) + 0.5) / factor).astype(int), frames - 1)
+
+
+def move_and_light(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> np.ndarray:
+    """(T, 96, 96) uint8 -> (T, crop, crop) float32 0..255: one rotation, scale, shift, flip and light for the clip."""
+    import cv2
+
+    side, size = frames.shape[-1], config.crop_size
+    matrix = cv2.getRotationMatrix2D(
+        (side / 2, side / 2), rng.uniform(-config.rotation, config.rotation), rng.uniform(*config.scale)
+    )
+    matrix[:, 2] += rng.uniform(-config.shift, config.shift, 2) - (side - size) / 2
+    table = np.arange(256, dtype=np.float32) / 255
+    table = 255 * table ** (rng.uniform(*config.gamma) if rng.random() < 0.5 else 1.0)
+    table = table * rng.uniform(*config.gain) + rng.uniform(-config.offset, config.offset)
+    out = np.empty((len(frames), size, size), np.uint8)
+    for source, target in zip(frames, out):
+        cv2.warpAffine(source, matrix, (size, size), dst=target, borderMode=cv2.BORDER_REPLICATE)
+    if rng.random() < config.flip:
+        out = out[:, :, ::-1]
+    return table[out]
+
+
+def hide(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> np.ndarray:
+    """Blank a rectangle and a few stretches of time of (T, H, W) float32 frames, in place, with the clip's mean."""
+    mean = frames.mean()
+    side = frames.shape[-1]
+    if rng.random() < config.erase:
+        height, width = rng.integers(side // 11, side // 3, 2)
+        top, left = rng.integers(0, side - height), rng.integers(0, side - width)
+        frames[:, top : top + height, left : left + width] = mean
+    for _ in range(int(rng.integers(0, config.time_masks + 1))):
+        length = int(rng.integers(1, config.time_mask_frames + 1))
+        if len(frames) > length + 4:
+            first = int(rng.integers(0, len(frames) - length))
+            frames[first : first + length] = mean
+    return frames
+
+
+def cut_samples(samples: np.ndarray, start: float, end: float) -> np.ndarray:
+    """Samples between two times in seconds, at 16 kHz."""
+    return samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]

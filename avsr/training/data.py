@@ -1,0 +1,79 @@
+"""How ESPnet's data set reads mouth clips and word times: the data type `mouth_clip`, and lines of `align`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from avsr.errors import LabelError
+from avsr.lips.mouth_clip import load_mouth_clip
+
+
+class MouthClipScp(Mapping):
+    """`video.scp`: utterance -> (frames (T, 96, 96) uint8, confidence (T,) float32), decoded when asked for."""
+
+    def __init__(self, path: str, keys_to_load: set | None = None) -> None:
+        self.paths: dict[str, str] = {}
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+            utterance, _, clip = line.partition(" ")
+            if not clip:
+                raise LabelError(f"{path}, line {number}: an utterance and the path of its mouth clip are wanted")
+            if keys_to_load is None or utterance in keys_to_load:
+                self.paths[utterance] = clip
+
+    def __getitem__(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
+        return read_clip(self.paths[utterance])
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+
+def read_clip(path: str) -> tuple[np.ndarray, np.ndarray]:
+    """A stored mouth clip's frames (T, 96, 96) uint8 and confidence (T,) float32."""
+    clip = load_mouth_clip(path)
+    return clip.frames, clip.confidence
+
+
+def add_data_type() -> None:
+    """Make `video.scp,video,mouth_clip` known to ESPnet's data sets; their tables of types are open to additions."""
+    from espnet2.train import iterable_dataset
+    from espnet2.train.dataset import DATA_TYPES
+
+    iterable_dataset.DATA_TYPES["mouth_clip"] = read_clip  # the statistics stage reads line by line
+    DATA_TYPES["mouth_clip"] = {
+        "func": MouthClipScp,
+        "kwargs": ["keys_to_load"],
+        "help": "Mouth clips of avsr.lips\n\n   utterance_id_a a.mp4\n",
+    }
+
+
+def read_align(line: str) -> list[tuple[float, float, str]]:
+    """Word times of an utterance in seconds, from `start end word start end word ...`; ValueError if it is not that."""
+    fields = line.split()
+    if len(fields) % 3:
+        raise ValueError(f"word times come in threes (start end word), not {len(fields)} fields: {line[:60]!r}")
+    return [(float(a), float(b), word) for a, b, word in zip(fields[::3], fields[1::3], fields[2::3])]
+
+
+def frame_targets(words: list[tuple[float, float, list[int]]], frames: int, *, rate: float = 25.0) -> np.ndarray:
+    """Which token is spoken in each frame, a word's tokens spread evenly over its time; 0 where nothing is.
+
+    Args:
+        words: start and end in seconds, and the word's token ids.
+        frames: T.
+        rate: frames a second.
+
+    Returns:
+        (T,) int64.
+    """
+    target = np.zeros(frames, np.int64)
+    for start, end, ids in words:
+        edges = np.linspace(start * rate, end * rate, len(ids) + 1).round().astype(int)
+        for token, first, stop in zip(ids, edges, np.maximum(edges[1:], edges[:-1] + 1)):
+            target[first:stop] = token
+    return target

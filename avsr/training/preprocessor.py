@@ -1,0 +1,112 @@
+"""From what the data set read to what the model takes: augmentation (in training), tokens, frame targets."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+from espnet2.train.preprocessor import AbsPreprocessor
+
+from avsr.errors import LabelError
+from avsr.model.avsr_model import frames_of
+from avsr.noise.corruption import corrupt_picture, corrupt_sound
+from avsr.text.tokens import Tokenizer
+from avsr.training.augment import (
+    FRAME_RATE,
+    Augmentation,
+    change_tempo,
+    choose_piece,
+    cut_samples,
+    hide,
+    move_and_light,
+    tempo_frames,
+)
+from avsr.training.data import frame_targets, read_align
+
+
+class AVSRPreprocessor(AbsPreprocessor):
+    """Called by ESPnet's data set with an utterance's raw data, in its loader processes.
+
+    Args:
+        train: augment.
+        tokenizer: of the token list.
+        augmentation: see `Augmentation`.
+        noises: a `wav.scp` of recordings that are mixed in (other utterances make babble); None for made noise alone.
+    """
+
+    def __init__(
+        self, train: bool, tokenizer: Tokenizer, augmentation: Augmentation, noises: Path | None = None
+    ) -> None:
+        super().__init__(train)
+        self.tokenizer = tokenizer
+        self.augmentation = augmentation
+        self.noises = [] if noises is None or not train else _read_scp(noises)
+
+    def __call__(self, uid: str, data: dict) -> dict[str, np.ndarray]:
+        """Turn one utterance into arrays.
+
+        Args:
+            uid: its name.
+            data: text (str), and any of speech (N,) float, video ((T, 96, 96) uint8, (T,) float32), align (str).
+
+        Returns:
+            text (L,) int64; speech (N,) float32; video (T, H, W) float32; confidence (T,) float32; align (T,) int64.
+        """
+        text, speech = data["text"], data.get("speech")
+        frames, confidence = data["video"] if "video" in data else (None, None)
+        words = self._words(uid, data.get("align", ""))
+        if self.train:
+            # ESPnet seeds numpy's global generator in each loader process by epoch and seed; drawing from it here is
+            # what makes an epoch repeatable and each epoch different.
+            rng = np.random.default_rng([zlib.crc32(uid.encode()), np.random.randint(2**31)])
+            text, speech, frames, confidence, words = self._vary(rng, text, speech, frames, confidence, words)
+        out = {"text": np.array(self.tokenizer.encode(text), dtype=np.int64)}
+        if speech is not None:
+            out["speech"] = speech.astype(np.float32)
+        if frames is not None:
+            out["video"] = frames.astype(np.float32)
+            out["confidence"] = confidence.astype(np.float32)
+        if "align" in data:
+            length = len(frames) if frames is not None else frames_of(len(speech))
+            tokens = [(a, b, self.tokenizer.encode(word)) for a, b, word in words]
+            # An utterance without times in a corpus that has them elsewhere: -1, not silence.
+            out["align"] = frame_targets(tokens, length) if words else np.full(length, -1, np.int64)
+        return out
+
+    def _words(self, uid: str, line: str) -> list:
+        try:
+            return read_align(line)
+        except ValueError as error:
+            raise LabelError(f"align, utterance {uid}: {error}") from error
+
+    def _vary(self, rng: np.random.Generator, text: str, speech, frames, confidence, words: list) -> tuple:
+        config = self.augmentation
+        duration = len(frames) / FRAME_RATE if frames is not None else len(speech) / (FRAME_RATE * 640)
+        if words:
+            start, end, words = choose_piece(words, duration, rng, config)
+            text = " ".join(word for *_, word in words)
+        else:
+            start, end = 0.0, duration
+        factor = rng.uniform(*config.tempo)
+        words = [(a * factor, b * factor, word) for a, b, word in words]
+        if frames is not None:
+            first, stop = round(start * FRAME_RATE), max(round(start * FRAME_RATE) + 2, round(end * FRAME_RATE))
+            frames, confidence = frames[first:stop], confidence[first:stop]
+            shown = tempo_frames(len(frames), factor)
+            frames, confidence = corrupt_picture(frames[shown], confidence[shown], rng, config.picture)
+            frames = hide(move_and_light(frames, rng, config), rng, config)
+        if speech is not None:
+            speech = change_tempo(cut_samples(speech, start, end), factor)
+            pool = [self._noise(rng) for _ in range(min(6, len(self.noises)))]
+            speech = corrupt_sound(speech, rng, noises=pool or None, config=config.sound)
+        return text, speech, frames, confidence, words
+
+    def _noise(self, rng: np.random.Generator) -> np.ndarray:
+        import soundfile
+
+        return soundfile.read(self.noises[int(rng.integers(len(self.noises)))], dtype="float32")[0]
+
+
+def _read_scp(path: Path) -> list[str]:
+    return [line.split(" ", 1)[1] for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
