@@ -1,4 +1,4 @@
-"""Makes small real media files whose pictures and sound tell the time, and damages them, for the tests of every room."""
+"""Makes small real media files whose pictures and sound tell the time, and damages them, for tests of every room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLOCK = 90_000
 
 
 def clock_picture(time: float, size: tuple[int, int] = (320, 240)) -> np.ndarray:
-    """(H, W, 3) uint8: the time code above, and below it a pattern that moves, so that pictures depend on each other."""
+    """(H, W, 3) uint8: the time code above, and below it a pattern that moves, so that pictures differ."""
     width, height = size
     code = round(time * 1000)
     bits = np.array([(code >> (BITS - 1 - bit)) & 1 for bit in range(BITS)], dtype=np.uint8)
@@ -92,7 +92,8 @@ def make_video(
         if video:
             codec = video_codec or ("libvpx" if webm else "libx264")
             stream = container.add_stream(codec, rate=rate, options=options or {})
-            stream.width, stream.height, stream.pix_fmt = size[0], size[1], "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
             stream.codec_context.gop_size = gop
             if codec != "mpeg4":
                 stream.codec_context.time_base = Fraction(1, CLOCK)

@@ -37,8 +37,8 @@ class AudioReader:
 
     Holes, damaged pieces and a late start are zeros, so sample i is the sound at start + i / rate. `damaged` holds
     their spans once the iteration is over. Blocks end with the stream's data; where the file goes on for longer (its
-    picture does, or its header says so), the rest is the last span. Blocks are about half a second. MediaError: not media, no sound, or none of it
-    can be decoded.
+    picture does, or its header says so), the rest is the last span. Blocks are about half a second.
+    MediaError: not media, no sound, or none of it can be decoded.
     """
 
     def __init__(

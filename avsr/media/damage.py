@@ -39,6 +39,9 @@ class Clock:
         end, self._end = self._end, start + duration
         if end is None:
             return None
+        if start <= end:
+            self._steps.append(start - end + duration)
+            return None
         usual = sorted(self._steps)[len(self._steps) // 2] if self._steps else duration
         if skipped is None:
             alike = sum(abs(step - usual) <= 2.5e-3 for step in self._steps)
@@ -126,6 +129,8 @@ class Ledger:
     def error(self) -> None:
         """Note that the decoder refused a packet (with threads: one of the last few)."""
         self._errors += 1
+        if not self._entries and self._group.broken_from is None:  # AVI has no presentation times to go by
+            self._group.broken_from = self._order
 
     def frame(self, frame: VideoFrame) -> Iterator[Picture]:
         """Note a picture that came out; gives those that are now known, in presentation order."""
@@ -157,14 +162,12 @@ class Ledger:
     def _lose_before(self, time: int | None) -> None:
         """Packets whose picture should have come by now are lost (where the codec hides none, or an error was seen)."""
         for entry in sorted((e for e in self._entries.values() if time is None or e.time < time), key=lambda e: e.time):
-            if not entry.shown:
-                if self.codec in _HIDING_CODECS:
-                    if not self._errors:
-                        continue
-                    self._errors -= 1
+            del self._entries[entry.time]
+            hidden = self.codec in _HIDING_CODECS and not self._errors
+            if not entry.shown and not hidden:
+                self._errors = max(0, self._errors - 1)
                 self._spoil(entry, disposable=False)
                 self._held.append((entry, None))
-            del self._entries[entry.time]
 
     def _release(self, everything: bool = False) -> Iterator[Picture]:
         while self._held:
@@ -182,7 +185,8 @@ class Ledger:
         skipped = None if self._losses is None else any(abs(o - entry.order) <= MAX_HELD for o in self._losses)
         hole = self._clock.hole(start, lasting, skipped)
         group = entry.group
-        if hole is not None and group.missing_from is None and group.key_time is not None and group.key_time < entry.time:
+        begun = group.key_time is not None and group.key_time < entry.time
+        if hole is not None and begun and group.missing_from is None:
             group.missing_from = entry.time
         if self._pending is not None:
             if hole is not None:

@@ -110,7 +110,7 @@ def check_range(path: str | Path, start: float, end: float | None) -> None:
 
 
 def add_span(spans: list[Span], start: float, end: float, low: float, high: float | None) -> None:
-    """Append the part of [start, end) that lies in [low, high) to time-ordered spans, joined to the last if it touches."""
+    """Append the part of [start, end) that lies in [low, high) to time-ordered spans, joined if it touches."""
     start, end = max(start, low), end if high is None else min(end, high)
     if end - start <= 1e-6:
         return

@@ -50,8 +50,8 @@ class VideoReader:
     """Iterates what a player shows at `start`, `start + 1/fps`, ... until `end` or the stream's end (media seconds).
 
     `damaged` holds the damaged spans of the requested range once the iteration is over. Frames end with the stream's
-    data; where the file goes on for longer (its sound does, or its header says so), the rest is the last span. Memory does not grow with
-    length. MediaError: not media, no video, over the limits, or not one good picture.
+    data; where the file goes on for longer (its sound does, or its header says so), the rest is the last span.
+    Memory does not grow with length. MediaError: not media, no video, over the limits, or not one good picture.
     """
 
     def __init__(self, path: str | Path, *, fps: float = 25.0, start: float = 0.0, end: float | None = None) -> None:
