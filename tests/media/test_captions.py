@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def check(words: list[Word], cues: list[Cue]) -> None:
         assert 1 <= len(lines) <= 2 and all(line.strip() for line in lines)
         assert all(width(line) <= 32 for line in lines)
         assert 0.12 - 1e-9 <= cue.end - cue.start <= 7 + 1e-9
-    for one, two in zip(cues, cues[1:]):
+    for one, two in pairwise(cues):
         assert two.start - one.end >= 0.08 - 1e-9
         assert one.end - one.start >= 0.833 - 1e-9 or two.start - one.end <= 0.08 + 1e-9  # it lasts as long as it may
 
@@ -127,7 +128,7 @@ def test_any_text_gives_files_that_parse(tmp_path_factory, words):
     write_vtt(folder / "a.vtt", cues)
     srt = (folder / "a.srt").read_bytes().decode("utf-8")
     vtt = (folder / "a.vtt").read_bytes().decode("utf-8")
-    assert len(re.findall(r"^\d\d:\d\d:\d\d,\d{3} --> \d\d:\d\d:\d\d,\d{3}$", srt, re.M)) == len(cues)
+    assert len(re.findall(r"^\d\d:\d\d:\d\d,\d{3} --> \d\d:\d\d:\d\d,\d{3}$", srt, re.MULTILINE)) == len(cues)
     assert vtt.startswith("WEBVTT\n") and vtt.count("-->") == len(cues)
     assert len([block for block in srt.split("\n\n") if block.strip()]) == len(cues)
 
