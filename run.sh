@@ -23,7 +23,7 @@ done again; a stage that was interrupted goes on where it stopped.
   --stop_stage N|NAME  end with this stage (default: 10)
   --nj N               processes for crops and decoding (default: one a core, 4 at most)
   --ngpu N             graphics cards for training (default: 0)
-  --seed N             of training (default: 0)
+  --seed N             of training (default: the training configuration's)
   --exp DIR            where models and results are written (default: WORK/exp/NAME)
   --work DIR           where data, dump and exp are made (default: the checkout)
   --train_config FILE  (default: the recipe's conf/train.yaml)
@@ -54,7 +54,7 @@ fail() { # a mistake in the command line
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
     mouth_only speech modes token_type vocab_size min_seconds max_seconds min_face)
-recipe='' recipe_dir='' data='' first=1 last=10 ngpu=0 seed=0 exp='' work="$AVSR_ROOT" publish=false
+recipe='' recipe_dir='' data='' first=1 last=10 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false
 nj="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
 if ((nj > 4)); then nj=4; fi
 train_config='' decode_config='' train_args=''
@@ -128,7 +128,7 @@ while (($#)); do
     taken=1
     case "$1" in
         -h | --help) usage; exit 0 ;;
-        --) typed=("${@:2}") ;;
+        --) typed=("${@:2}") ;; # a recipe's own options come before it
         --publish) publish=true ;;
         --*=*) set_option "${1%%=*}" "${1#*=}" ;;
         --*) taken=$(($# > 1 ? 2 : 1)); set_option "${@:1:taken}" ;;
@@ -206,10 +206,11 @@ inputs() {
 read -ra prepare <<<"$prepare_cmd"
 read -ra train <<<"$train_cmd"
 read -ra decode <<<"$decode_cmd"
-yes_mouth_only=() no_speech=() vocabulary=()
+yes_mouth_only=() no_speech=() vocabulary=() seeded=()
 if [[ "$mouth_only" == true ]]; then yes_mouth_only=(--mouth_only); fi
 if [[ "$speech" == false ]]; then no_speech=(--no_speech); fi
 if [[ -n "$vocab_size" ]]; then vocabulary=(--vocab_size "$vocab_size"); fi
+if [[ -n "$seed" ]]; then seeded=(--seed "$seed"); fi
 read -ra more <<<"$train_args"
 
 if wanted data; then
@@ -265,15 +266,15 @@ if wanted train; then
         "${input[@]}" --input "$dump/tokens/tokens.txt" --input "$train_config" --option "seed $seed $train_args" \
         --output "$exp/avsr/valid.acc.ave.pth" --resumes "$exp/avsr" \
         -- ${train[@]+"${train[@]}"} python -m avsr.training.train --config "$train_config" --data "$dump" \
-        --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" --seed "$seed" ${more[@]+"${more[@]}"}
+        --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" ${seeded[@]+"${seeded[@]}"} ${more[@]+"${more[@]}"}
 fi
 
 if wanted pack; then
     once "packs the average of the best epochs into $model" "$exp/.pack.done" \
         --input "$exp/avsr/valid.acc.ave.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
         --input "$decode_config" --output "$model" \
-        -- python -m avsr.stages.pack --exp "$exp" --recipe "$recipe" --dump "$dump" --seed "$seed" \
-        --decode_config "$decode_config" --out "$model"
+        -- python -m avsr.stages.pack --exp "$exp/avsr" --recipe "$recipe" --dump "$dump" --tokens "$dump/tokens" \
+        --decode_config "$decode_config" --experiments "$work/exp" --out "$model"
 fi
 
 if wanted decode; then
@@ -291,12 +292,14 @@ fi
 
 if wanted score; then
     hypotheses=()
-    for mode in $modes; do hypotheses+=(--input "$exp/decode_$mode/test/text"); done
+    for mode in $modes; do
+        hypotheses+=(--input "$exp/decode_$mode/test/text" --input "$exp/decode_$mode/test/decode.json")
+    done
     published=()
     if [[ "$publish" == true ]]; then published=(--publish "$recipe_dir/RESULTS.md"); fi
     once "compares what was recognised with $dump/test/text and writes $exp/RESULTS.md" "$exp/.score.done" \
-        "${hypotheses[@]}" --input "$dump/test/text" --option "$publish" --output "$exp/RESULTS.md" \
-        -- python -m avsr.stages.score --exp "$exp" --dump "$dump" --recipe "$recipe" --modes "$modes" \
-        --train_config "$train_config" --seed "$seed" --command "./run.sh --recipe $recipe${typed[*]+ ${typed[*]}}" \
+        "${hypotheses[@]}" --input "$dump/test/text" --option "$modes $publish" --output "$exp/RESULTS.md" \
+        -- python -m avsr.stages.score --exp "$exp" --data "$corpus" --dump "$dump" --recipe "$recipe" \
+        --modes "$modes" --train_config "$train_config" --command "./run.sh --recipe $recipe${typed[*]+ ${typed[*]}}" \
         ${published[@]+"${published[@]}"}
 fi

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
-from avsr.stages.machine import describe_machine
+from avsr.stages.machine import describe_commit, describe_machine
 
 _BEGUN = ".begun"
 _NOTE_EVERY = 30.0  # seconds: no more than this of a training's time is lost when the machine goes down
@@ -160,8 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         raise AvsrError(f"stage {args.stage} ended well but did not write {missing[0]}: this is a fault of the stage.")
     ended = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    note = {"state": state, "seconds": round(seconds, 1), "ended": ended, "machine": describe_machine()}
-    write_note(args.stamp, note | {"command": args.command})
+    made = {"ended": ended, "machine": describe_machine(), "commit": describe_commit(), "command": args.command}
+    write_note(args.stamp, {"state": state, "seconds": round(seconds, 1)} | made)
     return 0
 
 

@@ -1,0 +1,67 @@
+"""Stage 8: ESPnet's average of the best epochs, tokens and their story in one file: `python -m avsr.stages.pack`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from avsr.errors import AvsrError
+from avsr.stages.command import run_main
+from avsr.stages.machine import describe_commit
+from avsr.stages.once import read_note
+from avsr.stages.results import data_hash, read_yaml
+
+WEIGHTS = "valid.acc.ave.pth"
+MODE_WORDS = {
+    (True, True): "sound and lips",
+    (True, False): "sound",
+    (False, True): "lips",
+}
+
+
+def describe_model(exp: Path, dump: Path, recipe: str, decode_config: Path) -> dict:
+    """What goes into a packed model's meta.yaml, from the run's own files; dates only from them, so that packing the
+    same run twice gives the same bytes."""
+    train = dump / "train"
+    streams = MODE_WORDS.get(((train / "wav.scp").exists(), (train / "video.scp").exists()))
+    if streams is None:
+        raise AvsrError(f"{train} has neither wav.scp nor video.scp: run the stages before this one first.")
+    trained = read_note(exp / ".done")
+    meta = {
+        "what": f"Speech recognition from {streams}, trained on the corpus {recipe} by ./run.sh --recipe {recipe}.",
+        "recipe": recipe,
+        "commit": trained.get("commit") or describe_commit(),
+        "seed": read_yaml(exp / "config.yaml").get("seed"),
+        "data_hash": data_hash(dump),
+        "decode": read_yaml(decode_config),
+    }
+    if trained:
+        meta |= {"date": trained["ended"], "trained_on": trained["machine"], "training_seconds": trained["seconds"]}
+    return meta
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--exp", type=Path, required=True, help="the folder that was trained in")
+    parser.add_argument("--dump", type=Path, required=True, help="what it was trained on")
+    parser.add_argument("--tokens", type=Path, required=True, help="the token list it was trained with")
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--decode_config", type=Path, required=True, help="the model's default search options")
+    parser.add_argument("--experiments", type=Path, required=True, help="folder that remembers what was packed last")
+    parser.add_argument("--out", type=Path, required=True, help="the packed model")
+    args = parser.parse_args(arguments)
+    from avsr.decoding.default_model import remember_model
+    from avsr.decoding.packed import pack
+
+    meta = describe_model(args.exp, args.dump, args.recipe, args.decode_config)
+    pack(args.exp / "config.yaml", args.exp / WEIGHTS, args.tokens, args.out, meta)
+    args.experiments.mkdir(parents=True, exist_ok=True)
+    remember_model(args.out, args.experiments)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB; `avsr transcribe` uses it now where no other is named")
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,185 @@
+"""The text of RESULTS.md: the table, and everything that a reader needs to get it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avsr.errors import AvsrError
+from avsr.stages.machine import describe_commit, describe_machine, describe_versions
+from avsr.stages.once import read_note
+from avsr.stages.tables import SPLITS, read_table
+from avsr.text.scores import ErrorCount, Scores, bootstrap_interval
+
+MODE_NAMES = {
+    "av": "audio-visual",
+    "audio": "audio only",
+    "lip": "lip only",
+    "av_muted": "audio-visual, sound replaced by silence",
+}
+RESAMPLES_SEED = 0  # of the bootstrap: the same hypotheses have the same intervals
+
+
+@dataclass(frozen=True)
+class ModeResult:
+    """How one mode did on the test set; `summary` is what decoding left in decode.json, {} where it left none."""
+
+    mode: str
+    scores: Scores
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's table; AvsrError where it is missing or is none."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AvsrError(f"{path} is missing: run the stages before this one first.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AvsrError(f"{path} is not YAML ({' '.join(str(error).split())}): correct it.") from error
+    if not isinstance(value, dict):
+        raise AvsrError(f"{path} is not a table of names and values: correct it.")
+    return value
+
+
+def data_hash(dump: Path) -> str:
+    """What was trained on and measured with: ids, texts, word times, durations, and the size of each clip and sound.
+
+    Sizes and not contents, because a corpus may hold a hundred gigabytes of them; where it lies plays no part.
+    """
+    total = hashlib.sha256()
+    for split in SPLITS:
+        for name in ("text", "align", "utt2spk", "utt2dur"):
+            path = dump / split / name
+            total.update(f"{split}/{name}\n".encode() + (path.read_bytes() if path.exists() else b""))
+        for name in ("video.scp", "wav.scp"):
+            rows = read_table(dump / split / name) if (dump / split / name).exists() else {}
+            sizes = "".join(f"{utterance} {Path(media).stat().st_size}\n" for utterance, media in rows.items())
+            total.update(f"{split}/{name}\n{sizes}".encode())
+    return total.hexdigest()
+
+
+def results_table(results: list[ModeResult]) -> str:
+    """Error rates in percent with 95 % intervals, a line a mode."""
+    lines = [
+        "| mode | WER % | CER % | sWER % | weight of the sound | seconds a second of video |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for result in results:
+        utterances = list(result.scores.utterances.values())
+        cells = [MODE_NAMES[result.mode]]
+        for name in ("wer", "cer", "swer"):
+            cells.append(_rate(getattr(result.scores, name), [getattr(score, name) for score in utterances]))
+        cells.append(_shown(result.summary.get("audio_weight"), ".2f"))
+        cells.append(_shown(result.summary.get("rtf"), ".2f"))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _rate(count: ErrorCount, counts: list[ErrorCount]) -> str:
+    low, high = bootstrap_interval(counts, RESAMPLES_SEED)
+    return f"{count.rate:.1f} ({low:.1f} to {high:.1f})"
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def write_up(
+    results: list[ModeResult], *, recipe: str, exp: Path, data: Path, dump: Path, train_config: Path, command: str
+) -> str:
+    """The whole of RESULTS.md.
+
+    Args:
+        exp: the folder that was trained in; its stamp tells when, where and how long.
+        data: the corpus as it was prepared, by which is seen what could not be used.
+        dump: what was trained on and measured with.
+        command: as it was typed.
+    """
+    trained, config = read_note(exp / ".done") or read_note(exp / ".begun"), read_yaml(exp / "config.yaml")
+    rows = {
+        "command": f"`{_without_home(command)}`",
+        "commit": describe_commit(),
+        "trained at commit": trained.get("commit", "not recorded"),
+        "data hash (sha256)": data_hash(dump),
+        "seed": config.get("seed"),
+        "training": training_line(exp, trained),
+        "trained on": trained.get("machine", "not recorded"),
+        "decoded and scored on": describe_machine(),
+        "versions": describe_versions(),
+        "decoding": _decoding(results),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+    used = {key: config[key] for key in read_yaml(train_config) if key in config}
+    return "\n".join(
+        [
+            f"# Results of the recipe {recipe}",
+            "",
+            "Written by the score stage of `run.sh`. Rates are over the whole test set, in percent; in brackets 95 % of",
+            "10,000 bootstrap resamples of its utterances. CER leaves spaces out; sWER is WER after spaces were moved to",
+            "where the reference has them. The weight of the sound is the fusion's, 0 to 1, mean over frames.",
+            "",
+            results_table(results),
+            "",
+            "| | |",
+            "| --- | --- |",
+            *(f"| {name} | {value} |" for name, value in rows.items()),
+            "",
+            "## Data",
+            "",
+            "| split | utterances | hours | speakers | not used: no crop or sound | not used: filtered |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *(split_line(split, data, dump) for split in SPLITS),
+            "",
+            f"## Configuration (`conf/{train_config.name}`, with the values that training used)",
+            "",
+            "```yaml",
+            _yaml(used),
+            "```",
+            "",
+        ]
+    )
+
+
+def split_line(split: str, data: Path, dump: Path) -> str:
+    """A split's line of the data table; what was left out is counted against the corpus as it was prepared."""
+    durations = [float(seconds) for seconds in read_table(dump / split / "utt2dur").values()]
+    speakers = len(read_table(dump / split / "spk2utt"))
+    filtered = len((dump / split / "filtered.tsv").read_text(encoding="utf-8").splitlines()) - 1
+    failed = len(read_table(data / split / "text")) - len(durations) - filtered
+    return f"| {split} | {len(durations)} | {sum(durations) / 3600:.2f} | {speakers} | {failed} | {filtered} |"
+
+
+def training_line(exp: Path, trained: Mapping[str, Any]) -> str:
+    """Epochs, from ESPnet's log, and wall time, from the stamp; each says so where it was not recorded."""
+    log = exp / "train.log"
+    found = re.findall(r"(\d+)epoch results", log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
+    epochs = f"{max(map(int, found))} epochs" if found else "number of epochs not recorded"
+    if "seconds" not in trained:
+        return f"{epochs}, wall time not recorded (trained outside run.sh)"
+    minutes = trained["seconds"] / 60
+    return f"{epochs}, {minutes:.0f} minutes of wall time" if minutes >= 2 else f"{epochs}, {trained['seconds']:.0f} s of wall time"
+
+
+def _decoding(results: list[ModeResult]) -> str:
+    options = next((result.summary["options"] for result in results if "options" in result.summary), {})
+    return ", ".join(f"{name} {value}" for name, value in options.items()) or "options not recorded"
+
+
+def _without_home(command: str) -> str:
+    """Where things lie on the machine is nobody's business: absolute paths keep their last part."""
+    return re.sub(r"(?<=[\s=])/\S*/(?=[^/\s])", ".../", f" {command}").strip()
+
+
+def _yaml(value: dict[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(json.loads(json.dumps(value)), allow_unicode=True, sort_keys=False, width=100).rstrip()

@@ -1,0 +1,68 @@
+"""Stage 10: error rates of each mode on the test set, and RESULTS.md: `python -m avsr.stages.score`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from avsr.corpora.datadir import write_lines
+from avsr.stages.command import run_main
+from avsr.stages.results import MODE_NAMES, ModeResult, results_table, write_up
+from avsr.text.scores import Scores, score_files
+
+
+def score_mode(mode: str, decoded: Path, reference: Path) -> ModeResult:
+    """Score decoded/text against the reference text and list every utterance, worst first, in decoded/errors.tsv."""
+    scores = score_files(reference, decoded / "text")
+    write_lines(decoded / "errors.tsv", _error_lines(scores))
+    summary = decoded / "decode.json"
+    return ModeResult(mode, scores, json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else {})
+
+
+def _error_lines(scores: Scores) -> list[str]:
+    worst = sorted(scores.utterances.items(), key=lambda item: (-item[1].cer.errors, item[0]))
+    lines = ["utt\tword errors\tcharacter errors\treference\thypothesis"]
+    for utterance, score in worst:
+        fields = (utterance, score.wer.errors, score.cer.errors, score.reference, score.hypothesis)
+        lines.append("\t".join(map(str, fields)))
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--exp", type=Path, required=True, help="has avsr, and a decode_MODE for each mode")
+    parser.add_argument("--data", type=Path, required=True, help="data directories of stage 1")
+    parser.add_argument("--dump", type=Path, required=True, help="what was trained on and measured with")
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--modes", required=True, help=f"of {' '.join(MODE_NAMES)}, in the order of the table")
+    parser.add_argument("--train_config", type=Path, required=True)
+    parser.add_argument("--command", required=True, help="as it was typed")
+    parser.add_argument("--publish", type=Path, help="also write the results to this file")
+    args = parser.parse_args(arguments)
+    unknown = [mode for mode in args.modes.split() if mode not in MODE_NAMES]
+    if unknown or not args.modes.split():
+        parser.error(f"--modes {args.modes}: give one or more of {' '.join(MODE_NAMES)}")
+    reference = args.dump / "test" / "text"
+    results = [score_mode(mode, args.exp / f"decode_{mode}" / "test", reference) for mode in args.modes.split()]
+    text = write_up(
+        results,
+        recipe=args.recipe,
+        exp=args.exp / "avsr",
+        data=args.data,
+        dump=args.dump,
+        train_config=args.train_config,
+        command=args.command,
+    )
+    for path in filter(None, (args.exp / "RESULTS.md", args.publish)):
+        write_lines(path, text.rstrip("\n").split("\n"))
+        print(f"written: {os.path.relpath(path)}")
+    print(results_table(results))
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
