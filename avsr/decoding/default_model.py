@@ -1,0 +1,58 @@
+"""Finds the packed model to use when none is named; the standard library alone, so that `avsr doctor` can ask it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from avsr.errors import ModelError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SHIPPED = "models/mini_ko.zip"
+POINTER = "last_model"
+_EXPERIMENTS = ("exp", "recipes/*/avsr1/exp")  # run.sh's, below the checkout or the folder where the person stands
+
+
+def find_model() -> Path:
+    """$AVSR_MODEL, else models/mini_ko.zip of the checkout, else the model that run.sh packed last, here or in the checkout.
+
+    ModelError when $AVSR_MODEL names no file, or there is none of them.
+    """
+    named = os.environ.get("AVSR_MODEL")
+    if named:
+        if not Path(named).is_file():
+            raise ModelError(f"AVSR_MODEL is {named}, which is no file; set it to a packed model, or unset it.")
+        return Path(named)
+    if (CHECKOUT / SHIPPED).is_file():
+        return CHECKOUT / SHIPPED
+    for root in dict.fromkeys((Path.cwd(), CHECKOUT)):
+        model = _last_packed(root)
+        if model is not None:
+            return model
+    raise ModelError("no model is named and none was trained here; give --model MODEL.zip, or train one with ./run.sh.")
+
+
+def remember_model(model: Path, experiments: Path) -> None:
+    """Write into `experiments` (run.sh's exp folder) that `model` was packed last; called when it has been packed."""
+    pointer = experiments / POINTER
+    temporary = pointer.with_name(f".{POINTER}.{os.getpid()}")
+    # Relative, so that a checkout can be moved.
+    temporary.write_text(os.path.relpath(model, experiments) + "\n", encoding="utf-8")
+    os.replace(temporary, pointer)
+
+
+def _last_packed(root: Path) -> Path | None:
+    """What the youngest pointer below `root` names, else the youngest exp/*/*.zip."""
+    folders = [folder for pattern in _EXPERIMENTS for folder in root.glob(pattern) if folder.is_dir()]
+    pointers = [folder / POINTER for folder in folders if (folder / POINTER).is_file()]
+    for pointer in sorted(pointers, key=_age):
+        model = pointer.parent / pointer.read_text(encoding="utf-8").strip()
+        if model.is_file():
+            return model.resolve()
+    packed = sorted((model for folder in folders for model in folder.glob("*/*.zip")), key=_age)
+    return packed[0] if packed else None
+
+
+def _age(path: Path) -> tuple[float, str]:
+    """Sorts the youngest first, and by name where two are equally young."""
+    return -path.stat().st_mtime, str(path)

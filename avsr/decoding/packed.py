@@ -1,0 +1,210 @@
+"""A packed model: one zip with the model's configuration, weights, tokens and story; written here and read here.
+
+Members: config.yaml (format, vocabulary, model_conf), model.pth (state dict, float32), tokens.txt, token_type, bpe.model
+(for bpe), meta.yaml (recipe, commit, seed, data hash, figures, what it is in a sentence, `decode`: its search options).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import pickle
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avsr.decoding.runtime import quiet_imports
+from avsr.errors import AvsrError, ModelError
+from avsr.text.tokens import BPE_FILE, TOKENS_FILE, TYPE_FILE, Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+    from avsr.model.avsr_model import AVSRModel
+
+FORMAT = 1
+CONFIG, WEIGHTS, META = "config.yaml", "model.pth", "meta.yaml"
+_VOCABULARY_ROW = "lip_ctc.ctc_lo.bias"  # as long as the token list in every model
+
+
+@dataclass
+class PackedModel:
+    """A model in eval(), the tokenizer that goes with it, and what meta.yaml says."""
+
+    model: AVSRModel
+    tokenizer: Tokenizer
+    meta: dict[str, Any]
+    path: Path
+
+
+def pack(exp_config: Path, weights: Path, token_dir: Path, out: Path, meta: dict[str, Any]) -> None:
+    """Write `out` from a training run: the same inputs give the same bytes; whole or not at all.
+
+    Args:
+        exp_config: ESPnet's config.yaml of the run; its `model_conf` is kept.
+        weights: a state dict, as ESPnet saves or averages it.
+        token_dir: what `avsr.text.tokens` wrote.
+        meta: plain YAML values; `decode` holds the fields of `DecodeOptions` that this model should be searched with.
+
+    Raises:
+        ModelError: a file is missing or broken, or they do not go together (which is tried here, not at the user's).
+    """
+    exp_config, weights, out = Path(exp_config), Path(weights), Path(out)
+    tokenizer = load_tokenizer(Path(token_dir))
+    conf = _read_yaml(_read(exp_config), exp_config).get("model_conf")
+    state = _read_state(_read(weights), weights)
+    model = _build(conf, len(tokenizer), exp_config)
+    _fill(model, state, weights)
+    config = {"format": FORMAT, "vocabulary": len(tokenizer), "model_conf": conf}
+    members = {CONFIG: _yaml(config, exp_config), META: _yaml(meta, "meta"), TYPE_FILE: f"{tokenizer.token_type}\n".encode()}
+    members[TOKENS_FILE] = "".join(f"{token}\n" for token in tokenizer.token_list).encode()
+    if tokenizer.bpe_model is not None:
+        members[BPE_FILE] = tokenizer.bpe_model
+    members[WEIGHTS] = _state_bytes(state)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _write_zip(out, members)
+
+
+def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
+    """Read a packed model onto `device`, ready to recognise; imports no `espnet2.tasks`, which would take 12 s and more.
+
+    ModelError: the file is missing, no zip, damaged, lacks a member, or its parts do not go together.
+    """
+    path = Path(path)
+    members = _read_zip(path)
+    config = _read_yaml(members[CONFIG], f"{path}: {CONFIG}")
+    if config.get("format") != FORMAT:
+        raise ModelError(f"{path}: its format is {config.get('format')}, this program reads {FORMAT}; pack the model again.")
+    tokenizer = _tokenizer(members, path)
+    if config.get("vocabulary") != len(tokenizer):
+        raise ModelError(
+            f"{path}: {TOKENS_FILE} has {len(tokenizer)} tokens where {CONFIG} says {config.get('vocabulary')}; "
+            "pack the model again with its own token list."
+        )
+    model = _build(config.get("model_conf"), len(tokenizer), f"{path}: {CONFIG}")
+    _fill(model, _read_state(members[WEIGHTS], f"{path}: {WEIGHTS}"), path)
+    return PackedModel(model.to(device).eval(), tokenizer, _read_yaml(members[META], f"{path}: {META}"), path)
+
+
+def _build(conf: Any, vocabulary: int, where: object) -> AVSRModel:
+    with quiet_imports():
+        from avsr.model.avsr_model import AVSRModel, ModelConfig
+
+    if not isinstance(conf, dict):
+        raise ModelError(f"{where}: holds no model_conf; give the config.yaml that training wrote.")
+    unknown = sorted(conf.keys() - {field.name for field in dataclasses.fields(ModelConfig)})
+    if unknown:
+        raise ModelError(f"{where}: model_conf.{unknown[0]} is no field of this program's model; use the version it is of.")
+    try:
+        with quiet_imports():  # ESPnet's encoders are imported as they are made
+            return AVSRModel(vocabulary, ModelConfig(**conf))
+    except (TypeError, ValueError, AssertionError) as error:
+        raise ModelError(f"{where}: no model can be made from its model_conf ({error}); correct that field.") from error
+
+
+def _fill(model: AVSRModel, state: dict[str, torch.Tensor], where: object) -> None:
+    vocabulary, row = model.eos + 1, state.get(_VOCABULARY_ROW)
+    if row is not None and len(row) != vocabulary:
+        raise ModelError(
+            f"{where}: the weights are for {len(row)} tokens, the token list has {vocabulary}; "
+            "take the token list that the model was trained with."
+        )
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        what = " ".join(str(error).split())[:200]
+        raise ModelError(f"{where}: the weights do not fit the model of config.yaml ({what}); pack the run again.") from error
+
+
+def _read_state(data: bytes, where: object) -> dict[str, torch.Tensor]:
+    import torch
+
+    try:
+        # weights_only: a pickle from elsewhere could run anything.
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"{where}: holds no weights that can be read; use the .pth that training wrote.") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelError(f"{where}: is no plain state dict; use the averaged .pth, not a checkpoint.")
+    return state
+
+
+def _state_bytes(state: dict[str, torch.Tensor]) -> bytes:
+    import torch
+
+    # Clones, because a tensor that is a view would bring its whole storage along.
+    plain = {name: (v.float() if v.is_floating_point() else v).contiguous().clone() for name, v in state.items()}
+    buffer = io.BytesIO()
+    torch.save(plain, buffer)
+    return buffer.getvalue()
+
+
+def _tokenizer(members: dict[str, bytes], path: Path) -> Tokenizer:
+    try:
+        token_type = members[TYPE_FILE].decode("utf-8").strip()
+        tokens = members[TOKENS_FILE].decode("utf-8").removesuffix("\n").split("\n")
+        return Tokenizer(token_type, tokens, members.get(BPE_FILE))  # type: ignore[arg-type]
+    except (AvsrError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: its tokens cannot be used ({error}); pack the model again.") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); run the stage that writes it.") from error
+
+
+def _read_yaml(data: bytes, where: object) -> dict[str, Any]:
+    import yaml
+
+    try:
+        value = yaml.safe_load(data)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModelError(f"{where}: is not YAML ({' '.join(str(error).split())}); write it again.") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{where}: is not a table of names and values; write it again.")
+    return value
+
+
+def _yaml(value: dict[str, Any], where: object) -> bytes:
+    import yaml
+
+    try:
+        return yaml.safe_dump(value, allow_unicode=True, sort_keys=True).encode()
+    except yaml.representer.RepresenterError as error:
+        raise ModelError(f"{where}: holds a value that YAML has no plain form for ({error}); leave it out.") from error
+
+
+def _write_zip(out: Path, members: dict[str, bytes]) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    try:
+        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
+            for name in sorted(members):
+                # A fixed date, and no compression (weights do not shrink): the same model, the same bytes.
+                info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, members[name], zipfile.ZIP_STORED)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, out)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            missing = [name for name in (CONFIG, META, TYPE_FILE, TOKENS_FILE, WEIGHTS) if name not in names]
+            if missing:
+                raise ModelError(f"{path}: lacks {missing[0]}, so it is no packed model; give the .zip that run.sh packs.")
+            wanted = [name for name in (CONFIG, META, TYPE_FILE, TOKENS_FILE, BPE_FILE, WEIGHTS) if name in names]
+            return {name: archive.read(name) for name in wanted}
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise ModelError(f"{path}: is no packed model, or damaged ({error}); give the .zip that run.sh packs.") from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); give a packed model.") from error

@@ -1,0 +1,248 @@
+"""The recogniser: a packed model that turns one utterance, or a whole file, into timed words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from avsr.decoding.align import FRAME, word_times
+from avsr.decoding.packed import PackedModel, load_packed
+from avsr.decoding.search import DecodeOptions, options_from, search
+from avsr.decoding.segment import SAMPLES, SILENCE, Piece, speech_pieces
+from avsr.decoding.streams import FPS, Streams, Window, open_streams
+from avsr.errors import AvsrError
+from avsr.lips.mouth_clip import MouthClip
+from avsr.media.captions import Word
+from avsr.media.probe import Span
+
+if TYPE_CHECKING:
+    import torch
+
+_SEEN = 0.2  # share of an utterance's frames that must show the mouth for the lips to be used on it in mode auto
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A text and the weighted log probability that it was ranked by."""
+
+    text: str
+    score: float
+
+
+@dataclass
+class Hypotheses:
+    """What one utterance may say: best first, at least one; `words` and times are the best one's.
+
+    audio_weight is the mean weight of the sound (the lips have the rest), audio_weights (T,) that of each 40 ms frame.
+    """
+
+    nbest: list[Alternative]
+    words: list[Word]
+    mode: str
+    audio_weight: float
+    audio_weights: np.ndarray
+
+    @property
+    def text(self) -> str:
+        return self.nbest[0].text
+
+
+@dataclass
+class Segment:
+    """One piece of a recording, in media seconds; `mode` is what it was recognised from."""
+
+    start: float
+    end: float
+    text: str
+    words: list[Word]
+    mode: str
+    audio_weight: float
+    nbest: list[Alternative]
+
+
+@dataclass
+class Result:
+    """What is said in a file. `mode` is the mode as used and `reason` why, where it was chosen for the file;
+    `damaged` has spans of sound that could not be decoded and of frames without a usable mouth (`lips`)."""
+
+    path: Path
+    duration: float
+    mode: str
+    reason: str
+    segments: list[Segment]
+    damaged: dict[str, list[Span]] = field(default_factory=dict)
+    model: str = ""
+
+    @property
+    def text(self) -> str:
+        return " ".join(segment.text for segment in self.segments)
+
+    @property
+    def words(self) -> list[Word]:
+        return [word for segment in self.segments for word in segment.words]
+
+    @property
+    def nbest(self) -> list[str]:
+        """Whole texts: the i-th joins each segment's i-th best (its last where it has fewer), no two alike."""
+        depth = max((len(segment.nbest) for segment in self.segments), default=0)
+        texts = [" ".join(s.nbest[min(i, len(s.nbest) - 1)].text for s in self.segments) for i in range(depth)]
+        return list(dict.fromkeys(texts))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: every field, and text and nbest."""
+        return {"text": self.text, **asdict(self), "nbest": self.nbest}
+
+
+class Recognizer:
+    """A loaded model and how to search with it; one utterance at a time."""
+
+    def __init__(self, packed: PackedModel, options: DecodeOptions, device: str = "cpu") -> None:
+        self.packed, self.options, self.device = packed, options, device
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "cpu", options: DecodeOptions | None = None) -> Recognizer:
+        """Load a packed model; `options` None for those that it was packed with. ModelError when it cannot be used."""
+        packed = load_packed(path, device=device)
+        if options is None:
+            values = packed.meta.get("decode") or {}
+            options = options_from(values, f"{path}: meta.yaml, decode")
+        return cls(packed, options, device)
+
+    def recognise(
+        self, samples: np.ndarray | None, mouth: MouthClip | None, mode: str, *, start: float = 0.0
+    ) -> Hypotheses:
+        """Recognise one utterance.
+
+        Args:
+            samples: (N,) float in -1..1 at 16 kHz; not looked at in mode lip.
+            mouth: 25 frames a second from the same moment; not looked at in mode audio.
+            mode: av (with what there is of the two), audio or lip.
+            start: media second at which the utterance begins, for the words' times.
+
+        Raises:
+            AvsrError: the mode is unknown, or what it needs is not given.
+        """
+        if mode not in ("av", "audio", "lip"):
+            raise AvsrError(f"mode {mode!r} is unknown; an utterance can be recognised by av, audio or lip.")
+        use_sound = mode != "lip" and samples is not None and len(samples) > 0
+        use_mouth = mode != "audio" and mouth is not None and len(mouth.frames) > 0
+        if not use_sound and not use_mouth:
+            raise AvsrError(f"mode {mode} needs {'a mouth clip' if mode == 'lip' else 'sound'}, and none is given.")
+        encoded = self._encode(samples if use_sound else None, mouth if use_mouth else None)
+        log_probs, memory = encoded.fused.log_probs[0], encoded.fused.memory[0]
+        found = search(self.packed.model.decoder, memory, log_probs, self.options)
+        tokenizer = self.packed.tokenizer
+        texts: dict[str, float] = {}  # two token sequences may spell one text
+        for hypothesis in found:
+            texts.setdefault(tokenizer.decode(hypothesis.tokens), hypothesis.score)
+        weights = encoded.fused.weights[0, :, 0].cpu().numpy()
+        return Hypotheses(
+            [Alternative(text, round(score, 4)) for text, score in texts.items()],
+            word_times(found[0].tokens, log_probs, tokenizer, start),
+            "av" if use_sound and use_mouth else "audio" if use_sound else "lip",
+            round(float(weights.mean()), 4),
+            weights,
+        )
+
+    def _encode(self, samples: np.ndarray | None, mouth: MouthClip | None):
+        import torch
+
+        def batch(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array))[None].to(self.device)
+
+        speech = speech_lengths = video = video_lengths = confidence = None
+        if samples is not None:
+            speech = batch(samples.astype(np.float32, copy=False))
+            speech_lengths = torch.tensor([speech.shape[1]], device=self.device)
+        if mouth is not None:
+            video, confidence = batch(mouth.frames), batch(mouth.confidence.astype(np.float32, copy=False))
+            video_lengths = torch.tensor([video.shape[1]], device=self.device)
+        with torch.inference_mode():
+            return self.packed.model.encode(speech, speech_lengths, video, video_lengths, confidence)
+
+    def transcribe(
+        self, path: str | Path, mode: str = "auto", *, progress: Callable[[float], None] | None = None
+    ) -> Result:
+        """Recognise a file, window by window and piece by piece.
+
+        Mode auto takes for each piece what there is of sound and mouth: both, or the one that is there.
+
+        Args:
+            path: anything that `avsr.media` opens.
+            mode: auto, av, audio or lip.
+            progress: told the media second up to which all is done.
+
+        Raises:
+            MediaError, NoFaceError: one sentence on what the file lacks for the mode.
+        """
+        streams = open_streams(Path(path), mode)
+        segments: list[Segment] = []
+        done = 0.0
+        for window, pieces in _pieces(streams):
+            for piece in pieces:
+                segment = self._segment(window, piece, "auto" if mode == "auto" else streams.mode)
+                if segment is not None and segment.text:
+                    segments.append(segment)
+                if progress:
+                    done = max(done, window.start + piece.stop / FPS)
+                    progress(done)
+            if progress:
+                done = max(done, window.start + window.length / FPS)
+                progress(done)
+        damaged = {"sound": streams.sound_damaged, "lips": streams.unseen}
+        duration = round(max(streams.end, streams.info.duration), 3)
+        model = str(self.packed.meta.get("name") or self.packed.path.name)
+        return Result(Path(path), duration, streams.mode, streams.reason, segments, damaged, model)
+
+    def _segment(self, window: Window, piece: Piece, mode: str) -> Segment | None:
+        """Recognise a piece; None where it holds nothing that the mode could use."""
+        start = window.start + piece.first / FPS
+        samples = mouth = None
+        if window.samples is not None:
+            samples = window.samples[piece.first * SAMPLES : piece.stop * SAMPLES]
+        if window.frames is not None:
+            span = slice(piece.first, piece.stop)
+            mouth = MouthClip(window.frames[span], window.confidence[span], start)
+        if samples is not None and (not len(samples) or (mode == "auto" and np.abs(samples).max() < SILENCE)):
+            samples = None
+        least = _SEEN if mode == "auto" else 0.0
+        if mouth is not None and (not len(mouth.frames) or float((mouth.confidence > 0).mean()) <= least):
+            mouth = None
+        if samples is None and mouth is None:
+            return None
+        found = self.recognise(samples, mouth, "av" if samples is not None else "lip", start=start)
+        end = start + len(found.audio_weights) * FRAME
+        return Segment(
+            round(start, 3), round(end, 3), found.text, found.words, found.mode, found.audio_weight, found.nbest
+        )
+
+
+def _pieces(streams: Streams):
+    """(window, pieces of it) in order; a piece that runs into the end of its window waits for what comes after."""
+    held: Window | None = None
+    for window in streams.windows():
+        window = window if held is None else _joined(held, window)
+        pieces, held = speech_pieces(window.samples, window.frames, window.confidence), None
+        if not window.last:
+            # From the last piece on if it may go on, else the last second, in which a soft beginning may hide.
+            keep = window.length - FPS
+            if pieces and pieces[-1].stop > keep:
+                keep = pieces.pop().first
+            held = _tail(window, max(keep, pieces[-1].stop if pieces else 0))
+        yield window, pieces
+
+
+def _tail(window: Window, first: int) -> Window:
+    streams = ((window.samples, SAMPLES), (window.frames, 1), (window.confidence, 1))
+    rest = [None if x is None else x[first * per :] for x, per in streams]
+    return Window(window.start + first / FPS, *rest, window.last)
+
+
+def _joined(held: Window, window: Window) -> Window:
+    pairs = ((held.samples, window.samples), (held.frames, window.frames), (held.confidence, window.confidence))
+    samples, frames, confidence = (None if a is None or b is None else np.concatenate([a, b]) for a, b in pairs)
+    return Window(held.start, samples, frames, confidence, window.last)

@@ -1,0 +1,157 @@
+"""Finds the likeliest token sequences of one utterance: ESPnet's batch beam search, or the best token of each frame."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avsr.decoding.runtime import quiet_imports
+from avsr.errors import AvsrError
+
+if TYPE_CHECKING:
+    import torch
+    from espnet2.asr.decoder.abs_decoder import AbsDecoder
+
+_DEAD = -1e8  # CTC gives -1e10 to what cannot be; weighted, that is still far below any real score
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How to search; conf/decode.yaml says what each means. `beam_size` 1 with `ctc_weight` 1 is greedy CTC."""
+
+    beam_size: int = 10
+    ctc_weight: float = 0.4
+    length_bonus: float = 0.0
+    nbest: int = 5
+    maxlenratio: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, whole = getattr(self, field.name), isinstance(field.default, int)
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+                raise AvsrError(f"decode option {field.name} is {value!r}; give a {'whole ' if whole else ''}number.")
+        if self.beam_size < 1 or self.nbest < 1:
+            raise AvsrError(f"beam_size {self.beam_size} and nbest {self.nbest} must both be 1 or more.")
+        if not 0 <= self.ctc_weight <= 1:
+            raise AvsrError(f"decode option ctc_weight is {self.ctc_weight}; give 0 to 1.")
+        if not 0 <= self.maxlenratio <= 1:
+            raise AvsrError(f"decode option maxlenratio is {self.maxlenratio}; give 0 to 1 tokens a frame.")
+
+    @property
+    def greedy(self) -> bool:
+        return self.beam_size == 1 and self.ctc_weight == 1
+
+
+def options_from(values: dict[str, Any], where: object) -> DecodeOptions:
+    """The options named in `values`, the others as they are by default; AvsrError names `where` and the field."""
+    unknown = sorted(values.keys() - {field.name for field in dataclasses.fields(DecodeOptions)})
+    if unknown:
+        raise AvsrError(f"{where}: {unknown[0]} is no decode option; see conf/decode.yaml.")
+    try:
+        return DecodeOptions(**values)
+    except AvsrError as error:
+        raise AvsrError(f"{where}: {error}") from error
+
+
+def read_options(path: Path) -> DecodeOptions:
+    """Decode options from a YAML file."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AvsrError(f"{path}: cannot be read ({error.strerror}); give a file of decode options.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AvsrError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it.") from error
+    if not isinstance(values, dict):
+        raise AvsrError(f"{path}: is not a table of decode options; see conf/decode.yaml.")
+    return options_from(values, path)
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Token ids without sos and eos, and the weighted log probability that they were ranked by."""
+
+    tokens: tuple[int, ...]
+    score: float
+
+
+def search(
+    decoder: AbsDecoder | None, memory: torch.Tensor, log_probs: torch.Tensor, options: DecodeOptions
+) -> list[Hypothesis]:
+    """The best hypotheses, best first, at least one, no two alike.
+
+    Joint CTC/attention decoding with CTC prefix scores: Watanabe et al., "Hybrid CTC/attention architecture for
+    end-to-end speech recognition" (2017).
+
+    Args:
+        decoder: an ESPnet decoder; may be None where `ctc_weight` is 1.
+        memory: (T, D) what the decoder attends to.
+        log_probs: (T, V) the fused CTC log posterior; blank is 0, sos/eos the last.
+        options: see `DecodeOptions`.
+    """
+    import torch
+
+    if not len(memory):
+        return [Hypothesis((), 0.0)]
+    with torch.inference_mode():
+        if options.greedy:
+            return [_greedy(log_probs)]
+        found = _beam_search(decoder, memory, log_probs, options)
+    eos = log_probs.shape[1] - 1
+    ranked: dict[tuple[int, ...], float] = {}
+    for hypothesis in found:  # best first
+        score = float(hypothesis.score)
+        # An eos is added twice where a hypothesis ends in the very last step.
+        tokens = tuple(token for token in hypothesis.yseq.tolist()[1:] if token != eos)
+        if score > _DEAD and 0 not in tokens:
+            ranked.setdefault(tokens, score)
+    return [Hypothesis(tokens, score) for tokens, score in list(ranked.items())[: options.nbest]]
+
+
+def _greedy(log_probs: torch.Tensor) -> Hypothesis:
+    """The best token of each frame, repeats and blanks left out (Graves et al., "Connectionist temporal classification",
+    2006: best path decoding). sos/eos is no token that CTC emits."""
+    scores, path = log_probs[:, :-1].max(-1)
+    tokens = path.unique_consecutive()
+    return Hypothesis(tuple(tokens[tokens != 0].tolist()), float(scores.sum()))
+
+
+def _beam_search(decoder, memory: torch.Tensor, log_probs: torch.Tensor, options: DecodeOptions) -> list:
+    with quiet_imports():
+        from espnet.nets.batch_beam_search import BatchBeamSearch
+        from espnet.nets.scorers.ctc import CTCPrefixScorer
+        from espnet.nets.scorers.length_bonus import LengthBonus
+
+    # It warns whenever a hypothesis is as long as it may be.
+    logging.getLogger("espnet.nets.beam_search").setLevel(logging.ERROR)
+    vocabulary = log_probs.shape[1]
+    scorers = {"decoder": decoder, "ctc": CTCPrefixScorer(_Posterior(log_probs), vocabulary - 1)}
+    scorers["length_bonus"] = LengthBonus(vocabulary)
+    weights = {"decoder": 1 - options.ctc_weight, "ctc": options.ctc_weight, "length_bonus": options.length_bonus}
+    beam = BatchBeamSearch(
+        scorers,
+        weights,
+        # Blank must never be among the kept: ESPnet's prefix scores give it -1e10, and then give that back at the end.
+        beam_size=min(options.beam_size, vocabulary - 1),
+        vocab_size=vocabulary,
+        sos=vocabulary - 1,
+        eos=vocabulary - 1,
+        # What the decoder finds unlikely is not worth a CTC score; without a decoder there is nothing to tell by.
+        pre_beam_score_key="full" if 0 < options.ctc_weight < 1 else None,
+    )
+    return beam(memory, maxlenratio=options.maxlenratio)
+
+
+class _Posterior:
+    """Stands where ESPnet's prefix scorer wants a CTC head: ours has spoken already, and been fused."""
+
+    def __init__(self, log_probs: torch.Tensor) -> None:
+        self._log_probs = log_probs
+
+    def log_softmax(self, _: torch.Tensor) -> torch.Tensor:
+        """(1, T, V), whatever vectors are given."""
+        return self._log_probs.unsqueeze(0)

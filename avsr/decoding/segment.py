@@ -1,0 +1,129 @@
+"""Cuts a long recording into pieces that a model can take: at pauses in the sound, or where the mouth is stillest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SAMPLES = 640
+"""Samples at 16 kHz in one 40 ms frame; all that follows counts in such frames."""
+
+LONGEST = 300  # frames of a piece (12 s): about what training has seen
+SILENCE = 1e-3  # a peak below it (-60 dBFS) is a microphone that is switched off
+_QUIETEST, _LOUD = -60.0, -35.0  # dBFS: below is never speech, above always may be
+_ABOVE_FLOOR = 6.0  # dB over the background that may be speech
+_FLOOR_BLOCK = 250  # frames; the background is measured over this and its two neighbours
+_MARGIN = 8  # frames kept around activity: soft onsets, and lips that move before the voice
+_CLICK = 3  # frames: shorter activity is a knock
+_GAP = 25  # frames: a shorter pause does not end a piece by itself
+_OFF = -80.0  # dBFS: no room is so quiet
+_DEAD = 25  # frames below that in a row that mean a switched-off microphone, not a pause
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Frames `first` up to, not including, `stop`."""
+
+    first: int
+    stop: int
+
+
+def speech_pieces(samples: np.ndarray | None, frames: np.ndarray | None, confidence: np.ndarray | None) -> list[Piece]:
+    """Where there may be speech, in pieces of at most LONGEST frames, in order.
+
+    What counts is the sound's level over its background, and, wherever the sound is off for a second or more or has
+    nothing over its background at all, that a mouth is seen. What is no longer than one piece is not cut.
+
+    Args:
+        samples: (N,) float at 16 kHz, or None.
+        frames: (T, 96, 96) uint8 mouth clip, or None.
+        confidence: (T,) of the mouth clip, 0 where no mouth is seen.
+    """
+    total = max(0 if samples is None else -(-len(samples) // SAMPLES), 0 if frames is None else len(frames))
+    level = np.full(total, -90.0)
+    if samples is not None and len(samples):
+        measured = sound_level(samples)
+        level[: len(measured)] = measured
+    heard = sound_activity(level)
+    seen, motion = np.zeros(total, bool), np.zeros(total)
+    if frames is not None and confidence is not None and len(frames):
+        seen[: len(frames)] = confidence > 0
+        motion[: len(frames)] = mouth_motion(frames)
+    off = _runs_of(level < _OFF, _DEAD) if heard.any() else np.ones(total, bool)
+    cost = np.where(off, _standard(motion), _standard(level))
+    return cut(heard | (off & seen), cost)
+
+
+def cut(active: np.ndarray, cost: np.ndarray, longest: int = LONGEST) -> list[Piece]:
+    """Pieces of at most `longest` frames that hold all activity but knocks; a piece that is too long is cut where `cost`
+    (T,), smoothed over 0.2 s, is least."""
+    if not active.any():
+        return []
+    if len(active) <= longest:
+        return [Piece(0, len(active))]
+    wide = np.convolve(active, np.ones(2 * _MARGIN + 1), mode="same") > 0.5
+    pieces: list[Piece] = []
+    for first, stop in _ranges(wide):
+        if active[first:stop].sum() < _CLICK:
+            continue
+        if pieces and first - pieces[-1].stop < _GAP and stop - pieces[-1].first <= longest:
+            pieces[-1] = Piece(pieces[-1].first, stop)
+        else:
+            pieces.append(Piece(first, stop))
+    smooth = np.convolve(cost, np.ones(5) / 5, mode="same")
+    return [part for piece in pieces for part in _shorten(piece, smooth, longest)]
+
+
+def _shorten(piece: Piece, cost: np.ndarray, longest: int) -> list[Piece]:
+    parts, first = [], piece.first
+    while piece.stop - first > longest:
+        # Not in the first half, so that pieces do not become scraps; nor so late that a scrap is left over.
+        low, high = first + longest // 2, min(first + longest, piece.stop - longest // 10)
+        middle = low + int(np.argmin(cost[low:high]))
+        parts.append(Piece(first, middle))
+        first = middle
+    return [*parts, Piece(first, piece.stop)]
+
+
+def sound_level(samples: np.ndarray) -> np.ndarray:
+    """(N,) samples to the level of each frame in dBFS, (ceil(N / 640),), -90 for digital silence."""
+    padded = np.pad(samples.astype(np.float64), (0, -len(samples) % SAMPLES)).reshape(-1, SAMPLES)
+    return 10 * np.log10((padded**2).mean(1) + 1e-9)
+
+
+def sound_activity(level: np.ndarray) -> np.ndarray:
+    """(T,) dBFS to (T,) bool: well over the background, which is the 10th percentile of some 30 s around.
+
+    In the manner of minimum statistics (Martin, 2001). What is loud counts in any case: a speaker without pauses is
+    his own background.
+    """
+    blocks = [level[i : i + _FLOOR_BLOCK] for i in range(0, len(level), _FLOOR_BLOCK)]
+    floors = [np.percentile(np.concatenate(blocks[max(0, i - 1) : i + 2]), 10) for i in range(len(blocks))]
+    floor = np.repeat(floors, [len(block) for block in blocks]) if blocks else np.zeros(0)
+    return level > np.clip(floor + _ABOVE_FLOOR, _QUIETEST, _LOUD)
+
+
+def mouth_motion(frames: np.ndarray) -> np.ndarray:
+    """(T, 96, 96) uint8 to (T,): logarithm of the mean change since the frame before, at a quarter of the size."""
+    small = frames[:, ::4, ::4].astype(np.int16)
+    change = np.abs(np.diff(small, axis=0, prepend=small[:1])).mean((1, 2))
+    return np.log(change + 0.1)
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean()) / (values.std() + 1e-6) if len(values) else values
+
+
+def _ranges(mask: np.ndarray) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
+
+
+def _runs_of(mask: np.ndarray, least: int) -> np.ndarray:
+    """`mask`, but only its runs of `least` frames or more."""
+    kept = np.zeros_like(mask)
+    for first, stop in _ranges(mask):
+        if stop - first >= least:
+            kept[first:stop] = True
+    return kept

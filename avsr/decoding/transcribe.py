@@ -1,0 +1,182 @@
+"""`avsr transcribe`: recognises files and writes captions, text and data named after each."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avsr.decoding.default_model import find_model
+from avsr.errors import AvsrError
+
+if TYPE_CHECKING:
+    from avsr.decoding.recognizer import Recognizer, Result
+
+SUFFIXES = (".srt", ".vtt", ".txt", ".json")
+FAILED = "failed.tsv"
+_HEADER = "path\treason"
+_MARK = "avsr transcribe"  # in our .json, so that nobody else's file is written over
+_NAMES = {"av": "sound and lips", "audio": "sound alone", "lip": "lips alone"}
+
+
+def transcribe_files(videos: list[Path], *, model: Path | None, mode: str, out: Path | None) -> int:
+    """Recognise `videos` one after another; write .srt, .vtt, .txt and .json into `out`, or beside each video.
+
+    Of several, those that cannot be used are listed in failed.tsv (path, reason) in the folder their files would be in,
+    and the others are done. Progress and a line a video go to stderr.
+
+    Returns:
+        The exit code: 1 when any failed.
+
+    Raises:
+        AvsrError: a single video cannot be used, or nothing can be done for any (the model, the output folder).
+    """
+    targets = _targets([Path(video) for video in videos], out)
+    with _progress() as show:
+        show("loading the model", None, 0.0)
+        recognizer = _load(model or find_model())
+        failed: list[tuple[Path, Path, str]] = []
+        for number, (video, target) in enumerate(targets, 1):
+            count = f"{number}/{len(targets)} " if len(targets) > 1 else ""
+            try:
+                line = _transcribe(recognizer, video, target, mode, lambda total, done: show(f"{count}{video.name}", total, done))
+            except (AvsrError, OSError) as error:
+                if len(targets) == 1:
+                    raise
+                reason = " ".join(str(error).split())
+                failed.append((target.parent, video, reason))
+                line = f"failed: {reason}"
+            show.say(line)
+    if len(targets) > 1:
+        _write_failed({target.parent for _, target in targets}, failed)
+    if failed:
+        print(f"avsr: {len(failed)} of {len(targets)} videos failed; the reasons are in {FAILED}.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _load(model: Path) -> Recognizer:
+    from avsr.decoding.recognizer import Recognizer
+    from avsr.decoding.runtime import limit_threads
+
+    limit_threads()
+    return Recognizer.load(model)
+
+
+def _transcribe(
+    recognizer: Recognizer, video: Path, target: Path, mode: str, show: Callable[[float | None, float], None]
+) -> str:
+    """One video, and the line to say about it."""
+    from avsr.media.probe import probe
+
+    _refuse_foreign(target)
+    began = time.perf_counter()
+    total = probe(video).duration or None
+    show(total, 0.0)
+    result = recognizer.transcribe(video, mode, progress=lambda done: show(total, done))
+    write_result(result, target)
+    spent = time.perf_counter() - began
+    why = f", because {result.reason}" if result.reason else ""
+    silence = "" if result.segments else "; nothing was said in it"
+    names = f"{target}{SUFFIXES[0]}, {', '.join(SUFFIXES[1:])}"
+    return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s in {spent:.1f} s{silence} -> {names}"
+
+
+def write_result(result: Result, target: Path) -> None:
+    """Write `target` + .srt, .vtt, .txt (a line a segment) and .json (everything), each whole or not at all.
+
+    The folder is made where there is none.
+    """
+    from avsr.media.captions import cues_from_words, write_json, write_srt, write_txt, write_vtt
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    cues = cues_from_words(result.words)
+    # The .json first: where it is there, the others are ours to write over.
+    write_json(_named(target, ".json"), {"made_by": _MARK, **result.as_dict()})
+    write_srt(_named(target, ".srt"), cues)
+    write_vtt(_named(target, ".vtt"), cues)
+    write_txt(_named(target, ".txt"), "\n".join(segment.text for segment in result.segments))
+
+
+def _named(target: Path, suffix: str) -> Path:
+    return target.with_name(target.name + suffix)  # not with_suffix: a stem may hold a dot
+
+
+def _targets(videos: list[Path], out: Path | None) -> list[tuple[Path, Path]]:
+    """(video, its files' path without suffix): its stem, or its whole name or a number more where two would meet."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise AvsrError(f"{out}: is not a folder; give --out a folder to write into.")
+    videos = list(dict.fromkeys(videos))
+    folders = {video: out if out is not None else video.parent for video in videos}
+    stems = Counter((folders[video], video.stem) for video in videos)
+    taken: set[Path] = set()
+    targets = []
+    for video in videos:
+        name = video.stem if stems[folders[video], video.stem] == 1 else video.name
+        target, number = folders[video] / name, 2
+        while target in taken:
+            target, number = folders[video] / f"{name}-{number}", number + 1
+        taken.add(target)
+        targets.append((video, target))
+    return targets
+
+
+def _refuse_foreign(target: Path) -> None:
+    """AvsrError where a file that we would write is there and is not ours, such as a corpus's own label."""
+    there = [path for suffix in SUFFIXES if (path := _named(target, suffix)).exists()]
+    if not there:
+        return
+    try:
+        value = json.loads(_named(target, ".json").read_bytes())
+        ours = isinstance(value, dict) and value.get("made_by") == _MARK
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise AvsrError(f"{there[0]}: is there already and was not written by avsr; move it, or give --out another folder.")
+
+
+def _write_failed(folders: set[Path], failed: list[tuple[Path, Path, str]]) -> None:
+    """failed.tsv in each folder that has failures; that of an earlier run goes where there are none now."""
+    from avsr.media.captions import write_text
+
+    for folder in folders:
+        rows = [f"{video}\t{reason}" for place, video, reason in failed if place == folder]
+        path = folder / FAILED
+        if rows:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(path, "\n".join([_HEADER, *rows]) + "\n")
+        elif path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(f"{_HEADER}\n"):
+            path.unlink()
+
+
+class _Show:
+    """A bar on stderr: called with what is being done, the media seconds there are (or None) and those done."""
+
+    def __init__(self, bar, task) -> None:
+        self._bar, self._task = bar, task
+
+    def __call__(self, what: str, total: float | None, done: float) -> None:
+        from rich.markup import escape
+
+        if total is not None:
+            done = min(done, total)
+        self._bar.update(self._task, description=escape(what), total=total, completed=done)
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress() -> Iterator[_Show]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    seconds = TextColumn("{task.completed:.0f} s")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), seconds, TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield _Show(bar, bar.add_task("", total=None))

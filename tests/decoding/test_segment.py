@@ -1,0 +1,106 @@
+"""Pieces: cut at pauses or still mouths, never too long, nothing spoken left out, silence left out."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avsr.decoding.segment import LONGEST, SAMPLES, Piece, cut, sound_activity, sound_level, speech_pieces
+
+
+def sound(*parts: tuple[float, float], hiss: float = 0.0005) -> np.ndarray:
+    """(seconds, level) one after another, syllables at four a second, over a hiss."""
+    rng = np.random.default_rng(0)
+    pieces = []
+    for seconds, level in parts:
+        times = np.arange(round(seconds * 16000)) / 16000
+        pieces.append(level * np.sin(2 * np.pi * 180 * times) * np.clip(np.sin(4 * np.pi * times), 0, None))
+    samples = np.concatenate(pieces)
+    return (samples + hiss * rng.standard_normal(len(samples))).astype(np.float32)
+
+
+def mouth(frames: int, still: range = range(0)) -> np.ndarray:
+    """A mouth clip of noise that stands still in these frames."""
+    clip = np.random.default_rng(1).integers(0, 255, (frames, 96, 96), dtype=np.uint8)
+    for index in still:
+        clip[index] = clip[still[0]]
+    return clip
+
+
+def test_a_short_clip_is_one_piece():
+    assert speech_pieces(sound((3, 0.3)), None, None) == [Piece(0, 75)]
+    assert speech_pieces(sound((1, 0.0), (2, 0.3)), mouth(75), np.ones(75)) == [Piece(0, 75)]
+
+
+def test_nothing_but_hiss_and_no_mouth_is_no_piece():
+    assert speech_pieces(sound((3, 0.0)), None, None) == []
+    assert speech_pieces(np.zeros(48000, np.float32), mouth(75), np.zeros(75)) == []
+    assert speech_pieces(None, None, None) == []
+    assert speech_pieces(np.zeros(0, np.float32), mouth(0), np.zeros(0)) == []
+
+
+def test_long_sound_is_cut_at_its_pauses():
+    pieces = speech_pieces(sound((8, 0.3), (2, 0.0), (9, 0.3), (3, 0.0), (4, 0.3)), None, None)
+    assert len(pieces) == 3
+    for piece, (start, end) in zip(pieces, ((0, 8), (10, 19), (22, 26))):
+        assert start - 0.6 <= piece.first / 25 <= start + 0.2
+        assert end - 0.3 <= piece.stop / 25 <= end + 0.6
+
+
+def test_quiet_and_loud_background():
+    for hiss in (0.0, 0.0005, 0.01):
+        pieces = speech_pieces(sound((9, 0.3), (3, 0.0), (9, 0.3), hiss=hiss), None, None)
+        assert len(pieces) == 2, hiss
+
+
+def test_without_a_sound_the_stillest_mouth_parts():
+    frames = mouth(500, still=range(200, 220))
+    for samples in (None, np.zeros(500 * SAMPLES, np.float32)):
+        pieces = speech_pieces(samples, frames, np.ones(500))
+        assert pieces[0].first == 0 and pieces[-1].stop == 500
+        assert 200 <= pieces[0].stop < 220
+
+
+def test_where_the_sound_is_off_the_lips_carry_on():
+    samples = sound((10, 0.3), (10, 0.0), (10, 0.3), hiss=0.0)
+    lips = mouth(750)
+    covered = lambda pieces: sum(piece.stop - piece.first for piece in pieces)  # noqa: E731
+    assert covered(speech_pieces(samples, lips, np.ones(750))) > 730
+    assert covered(speech_pieces(samples, lips, np.zeros(750))) < 550
+    # A pause with room noise in it is a pause.
+    assert covered(speech_pieces(sound((10, 0.3), (10, 0.0), (10, 0.3)), lips, np.ones(750))) < 550
+
+
+def test_speech_without_a_pause_is_cut_where_it_is_softest():
+    samples = sound((30, 0.3), hiss=0.01)
+    samples[round(9.0 * 16000) : round(9.25 * 16000)] *= 0.05
+    pieces = speech_pieces(samples, None, None)
+    assert 9.0 <= pieces[0].stop / 25 <= 9.28
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 400)), min_size=1, max_size=12), st.integers(0, 99))
+def test_pieces_are_in_order_short_enough_and_hold_all_but_knocks(runs, seed):
+    active = np.concatenate([np.full(length, on) for on, length in runs])
+    pieces = cut(active, np.random.default_rng(seed).standard_normal(len(active)))
+    covered = np.zeros(len(active), bool)
+    last = 0
+    for piece in pieces:
+        assert last <= piece.first < piece.stop <= len(active)
+        assert piece.stop - piece.first <= LONGEST
+        covered[piece.first : piece.stop] = True
+        last = piece.stop
+    padded = np.concatenate([[0], active.astype(int), [0]])
+    edges = np.flatnonzero(np.diff(padded))
+    for first, stop in zip(edges[::2], edges[1::2]):
+        if stop - first >= 3:
+            assert covered[first:stop].all()
+
+
+def test_levels():
+    level = sound_level(np.concatenate([np.zeros(SAMPLES), np.ones(SAMPLES + 1)]).astype(np.float32))
+    assert level.shape == (3,) and level[0] == -90 and abs(level[1]) < 1e-6
+    assert not sound_activity(np.full(100, -70.0)).any()
+    assert sound_activity(np.full(100, -20.0)).all()
+    assert sound_activity(np.zeros(0)).shape == (0,)

@@ -1,0 +1,197 @@
+"""Files in, captions out: every mode, every lack, several files, names, and long recordings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pysubs2
+import pytest
+
+from avsr.decoding import streams
+from avsr.decoding.transcribe import transcribe_files
+from avsr.errors import AvsrError, MediaError, NoFaceError
+from tests.decoding.conftest import speech
+from tests.media_maker import make_video
+
+
+def other_speech(times: np.ndarray) -> np.ndarray:
+    return speech(times * 1.7 + 1)
+
+
+def black(time: float) -> np.ndarray:
+    return np.zeros((240, 320, 3), np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["av", "audio", "lip", "auto"])
+def test_files_of_every_mode_are_valid(packed, video, face, tmp_path, mode, capfd):
+    assert transcribe_files([video], model=packed, mode=mode, out=tmp_path / "new" / "out") == 0
+    out = tmp_path / "new" / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["a clip.json", "a clip.srt", "a clip.txt", "a clip.vtt"]
+    data = json.loads((out / "a clip.json").read_text(encoding="utf-8"))
+    assert data["mode"] == ("av" if mode == "auto" else mode)
+    assert data["text"] and data["nbest"][0] == data["text"]
+    assert (out / "a clip.txt").read_text(encoding="utf-8").split() == data["text"].split()
+    assert (out / "a clip.vtt").read_text(encoding="utf-8").startswith("WEBVTT\n")
+    for name in ("a clip.srt", "a clip.vtt"):
+        cues = pysubs2.load(str(out / name))
+        assert "".join("".join(cue.plaintext.split()) for cue in cues) == "".join(data["text"].split())
+        assert all(0 <= cue.start < cue.end for cue in cues)
+    for segment in data["segments"]:
+        assert 0 <= segment["start"] < segment["end"] <= data["duration"] + 0.05
+        assert " ".join(word["text"] for word in segment["words"]) == segment["text"]
+        for word in segment["words"]:
+            assert segment["start"] <= word["start"] < word["end"] <= segment["end"] + 1e-6
+            assert word["confidence"] is None or 0 <= word["confidence"] <= 1
+    said = capfd.readouterr()
+    assert said.out == ""
+    words = {"av": "sound and lips", "audio": "sound alone", "lip": "lips alone", "auto": "because it holds both"}
+    assert words[mode] in said.err and "Flash" not in said.err
+
+
+def test_the_lips_do_not_hear_and_the_sound_does_not_see(recognizer, face, tmp_path):
+    made = {}
+    for name, sound, picture in (("a", speech, None), ("b", other_speech, None), ("c", speech, black)):
+        made[name] = make_video(tmp_path / f"{name}.mp4", sound=sound, picture=picture)
+    lips = [recognizer.transcribe(made[name], "lip") for name in "ab"]
+    sounds = [recognizer.transcribe(made[name], "audio") for name in "abc"]
+    assert lips[0].segments == lips[1].segments
+    assert sounds[0].segments == sounds[2].segments != sounds[1].segments
+    assert {segment.audio_weight for result in lips for segment in result.segments} == {0.0}
+    assert {segment.audio_weight for result in sounds for segment in result.segments} == {1.0}
+
+
+def test_auto_takes_what_there_is_and_says_why(recognizer, face, tmp_path):
+    def used(name: str, **options) -> tuple[str, str]:
+        result = recognizer.transcribe(make_video(tmp_path / name, **{"sound": speech, **options}))
+        return result.mode, result.reason
+
+    assert used("both.mp4") == ("av", "it holds both sound and a face")
+    assert used("mute.mp4", audio=False) == ("lip", "it holds no sound")
+    assert used("silent.mp4", sound=lambda times: np.zeros(len(times), np.float32)) == ("lip", "its sound is silent")
+    assert used("sound.wav", video=False) == ("audio", "it holds no picture")
+    assert used("dark.mp4", picture=black) == ("audio", "no face was found in it")
+
+
+def test_what_cannot_be_is_one_sentence(recognizer, face, tmp_path):
+    def refused(name: str, mode: str, error=MediaError, **options) -> str:
+        with pytest.raises(error) as caught:
+            recognizer.transcribe(make_video(tmp_path / name, **{"sound": speech, **options}), mode)
+        assert name in str(caught.value) and "\n" not in str(caught.value)
+        return str(caught.value)
+
+    assert "--mode audio" in refused("sound.wav", "lip", video=False)
+    assert "--mode audio" in refused("sound.wav", "av", video=False)
+    assert "--mode lip" in refused("mute.mp4", "audio", audio=False)
+    assert "--mode lip" in refused("mute.mp4", "av", audio=False)
+    assert "no face" in refused("dark.mp4", "lip", NoFaceError, picture=black)
+    assert "no face" in refused("dark.mp4", "av", NoFaceError, picture=black)
+    assert "no face" in refused("nothing.mp4", "auto", NoFaceError, picture=black, audio=False)
+    silent = refused("dead.mp4", "auto", picture=black, sound=lambda times: np.zeros(len(times), np.float32))
+    assert "silent" in silent
+    with pytest.raises(AvsrError, match="eyes"):
+        recognizer.transcribe(tmp_path / "mute.mp4", "eyes")
+    (tmp_path / "notes.mp4").write_text("not media")
+    with pytest.raises(MediaError, match="notes.mp4"):
+        recognizer.transcribe(tmp_path / "notes.mp4")
+
+
+def test_several_videos_go_on_after_a_failure(packed, video, face, tmp_path, capsys):
+    notes, out = tmp_path / "notes.mp4", tmp_path / "out"
+    notes.write_text("not media")
+    twin = tmp_path / "a clip.mkv"
+    shutil.copy(video, twin)
+    assert transcribe_files([notes, video, twin, tmp_path / "absent.mp4"], model=packed, mode="audio", out=out) == 1
+    assert (out / "a clip.mp4.srt").exists() and (out / "a clip.mkv.srt").exists()
+    header, *rows = (out / "failed.tsv").read_text(encoding="utf-8").splitlines()
+    assert header == "path\treason"
+    assert [row.split("\t")[0] for row in rows] == [str(notes), str(tmp_path / "absent.mp4")]
+    assert "2 of 4 videos failed" in capsys.readouterr().err
+    assert transcribe_files([video, twin], model=packed, mode="audio", out=out) == 0
+    assert not (out / "failed.tsv").exists()
+
+
+def test_a_single_failure_raises_and_leaves_nothing(packed, tmp_path):
+    (tmp_path / "notes.mp4").write_text("not media")
+    with pytest.raises(MediaError, match="notes.mp4"):
+        transcribe_files([tmp_path / "notes.mp4"], model=packed, mode="auto", out=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.mp4"]
+
+
+def test_beside_the_video_and_never_over_a_file_of_somebody_else(packed, video, tmp_path):
+    mine = tmp_path / "clip.v2.mp4"
+    shutil.copy(video, mine)
+    assert transcribe_files([mine], model=packed, mode="audio", out=None) == 0
+    assert (tmp_path / "clip.v2.srt").exists()
+    assert transcribe_files([mine], model=packed, mode="audio", out=None) == 0  # its own it may write over
+    (tmp_path / "clip.v2.json").write_text('{"label": 1}')
+    with pytest.raises(AvsrError, match="was not written by avsr"):
+        transcribe_files([mine], model=packed, mode="audio", out=None)
+    assert (tmp_path / "clip.v2.json").read_text() == '{"label": 1}'
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AvsrError, match="is not a folder"):
+        transcribe_files([mine], model=packed, mode="audio", out=tmp_path / "file")
+
+
+def test_windows_do_not_show(recognizer, face, tmp_path, monkeypatch):
+    """A recording read 3 s at a time gives the pieces and the words that it gives read at once."""
+
+    def sentences(times: np.ndarray) -> np.ndarray:
+        said = (times % 5 < 3.2).astype(np.float32)
+        return speech(times) * said + 0.0005 * np.random.default_rng(3).standard_normal(len(times)).astype(np.float32)
+
+    path = make_video(tmp_path / "long.mp4", seconds=17, sound=sentences, size=(160, 120))
+    monkeypatch.setattr("avsr.decoding.segment.cut.__defaults__", (100,))
+    whole = recognizer.transcribe(path, "audio")
+    monkeypatch.setattr(streams, "WINDOW", 3.0)
+    told: list[float] = []
+    parts = recognizer.transcribe(path, "audio", progress=told.append)
+    assert told == sorted(told) and told[-1] == pytest.approx(17, abs=0.1)
+    assert len(whole.segments) == len(parts.segments) == 4
+    for one, other in zip(whole.segments, parts.segments):
+        assert one.start == pytest.approx(other.start, abs=0.5) and one.end == pytest.approx(other.end, abs=0.5)
+    both = recognizer.transcribe(path, "av")
+    assert [segment.mode for segment in both.segments] == ["av"] * len(both.segments)
+    assert both.words == sorted(both.words, key=lambda word: word.start)
+
+
+def test_a_face_that_comes_late_and_a_sound_that_ends(recognizer, face, tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "WINDOW", 2.0)
+    monkeypatch.setattr("avsr.decoding.segment.cut.__defaults__", (60,))
+    bright = np.full((120, 160, 3), 90, np.uint8)
+    path = make_video(
+        tmp_path / "late.mp4",
+        seconds=11,
+        size=(160, 120),
+        picture=lambda time: bright if time >= 4 else 0 * bright,
+        sound=lambda times: speech(times) * (times < 5.5),
+    )
+    result = recognizer.transcribe(path)
+    assert result.mode == "av"
+    modes = [(segment.start, segment.mode) for segment in result.segments]
+    assert modes[0][1] == "audio" and modes[-1][1] == "lip" and "av" in {mode for _, mode in modes}
+    unseen = result.damaged["lips"]
+    assert unseen[0].start == 0 and unseen[0].end == pytest.approx(4, abs=0.2)
+
+
+def test_the_command_says_one_sentence(packed, tmp_path):
+    (tmp_path / "notes.mp4").write_text("not media")
+    done = subprocess.run(
+        [sys.executable, "-m", "avsr.cli", "transcribe", str(tmp_path / "notes.mp4"), "--model", str(packed)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.strip().count("\n") == 0 and "notes.mp4" in done.stderr
+
+
+def test_real_clips(shared_data, face_model, packed, tmp_path):
+    clips = sorted((shared_data / "aihub_538").rglob("*.mp4"))[:1] + sorted((shared_data / "web_demo").glob("*.mp4"))
+    assert transcribe_files(clips, model=packed, mode="auto", out=tmp_path) == 0
+    for clip in clips:
+        assert json.loads((tmp_path / f"{clip.stem}.json").read_text(encoding="utf-8"))["mode"] == "av"
