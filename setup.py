@@ -29,7 +29,7 @@ REQUIRES = [
     "mediapipe",
     "sentencepiece",
     "jiwer>=4",
-    "pysubs2",
+    "soxr",
     "PyYAML",
     "typer",
     "rich",

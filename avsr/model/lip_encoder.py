@@ -53,7 +53,8 @@ class LipEncoder(nn.Module):
         self.project = nn.Sequential(
             nn.Linear(previous * side * side, output_size), nn.LayerNorm(output_size), nn.ReLU(), nn.Dropout(dropout)
         )
-        self.lstm = nn.LSTM(output_size, hidden, layers, batch_first=True, bidirectional=True, dropout=dropout)
+        between = dropout if layers > 1 else 0.0
+        self.lstm = nn.LSTM(output_size, hidden, layers, batch_first=True, bidirectional=True, dropout=between)
         self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * hidden, output_size), nn.LayerNorm(output_size))
         self.output_size = output_size
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class AVSRPreprocessor(AbsPreprocessor):
         super().__init__(train)
         self.tokenizer = tokenizer
         self.augmentation = augmentation
-        self.noises = [] if noises is None or not train else _read_scp(noises)
+        self.noises = Recordings([] if noises is None or not train else _read_scp(noises))
 
     def __call__(self, uid: str, data: dict) -> dict[str, np.ndarray]:
         """Turn one utterance into arrays.
@@ -98,14 +99,23 @@ class AVSRPreprocessor(AbsPreprocessor):
             frames = hide(move_and_light(frames, rng, config), rng, config)
         if speech is not None:
             speech = change_tempo(cut_samples(speech, start, end), factor)
-            pool = [self._noise(rng) for _ in range(min(6, len(self.noises)))]
-            speech = corrupt_sound(speech, rng, noises=pool or None, config=config.sound)
+            speech = corrupt_sound(speech, rng, noises=self.noises, config=config.sound)
         return text, speech, frames, confidence, words
 
-    def _noise(self, rng: np.random.Generator) -> np.ndarray:
+
+class Recordings(Sequence):
+    """Sound files, each read when it is asked for: most utterances are mixed with none."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> np.ndarray:
         import soundfile
 
-        return soundfile.read(self.noises[int(rng.integers(len(self.noises)))], dtype="float32")[0]
+        return soundfile.read(self.paths[index], dtype="float32")[0]
 
 
 def _read_scp(path: Path) -> list[str]:

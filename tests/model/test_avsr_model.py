@@ -1,0 +1,155 @@
+"""The model keeps its promises about shapes, modes, padding and dead streams."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from avsr.model.avsr_model import AVSRModel, ModelConfig, frames_of, mode_streams
+from avsr.model.fusion import MODES
+
+VOCABULARY = 12
+
+
+def small_config(**changes) -> ModelConfig:
+    return ModelConfig(
+        size=32,
+        lip_conf={"channels": (4, 6, 8), "hidden": 16, "layers": 1, "crop_size": 88},
+        audio_conf={
+            "channels": 4,
+            "encoder_conf": {
+                "num_blocks": 1, "attention_heads": 2, "linear_units": 32, "cnn_module_kernel": 5, "use_flash_attn": False
+            },
+        },
+        decoder_conf={"num_blocks": 1, "attention_heads": 2, "linear_units": 32, "use_flash_attn": False},
+        **changes,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> AVSRModel:
+    torch.manual_seed(0)
+    return AVSRModel(VOCABULARY, small_config()).eval()
+
+
+def batch(seed: int = 0, lengths: tuple[int, ...] = (20, 12)) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    frames, size = max(lengths), len(lengths)
+    video = torch.randint(0, 256, (size, frames, 96, 96), generator=generator).float()
+    speech = torch.randn(size, frames * 640, generator=generator) * 0.1
+    return {
+        "text": torch.randint(2, VOCABULARY - 1, (size, 4), generator=generator),
+        "text_lengths": torch.tensor([4] * size),
+        "speech": speech,
+        "speech_lengths": torch.tensor(lengths) * 640,
+        "video": video,
+        "video_lengths": torch.tensor(lengths),
+        "confidence": torch.ones(size, frames),
+    }
+
+
+def encode(model: AVSRModel, b: dict, mode: str, **changes):
+    b = {**b, **changes}
+    names = ("speech", "speech_lengths", "video", "video_lengths", "confidence")
+    with torch.no_grad():
+        return model.encode(*(b[name] for name in names), mode_streams(mode).expand(len(b["text"]), 2))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_answers_at_25_hz_with_weights_that_sum_to_one(model, mode):
+    out = encode(model, batch(), mode)
+    assert out.fused.memory.shape == (2, 20, 32)
+    assert out.fused.log_probs.shape == (2, 20, VOCABULARY)
+    assert torch.allclose(out.fused.log_probs.exp().sum(-1), torch.ones(2, 20), atol=1e-5)
+    assert torch.allclose(out.fused.weights.sum(-1), torch.ones(2, 20))
+    assert out.lengths.tolist() == [20, 12]
+
+
+def test_lip_mode_does_not_hear_and_audio_mode_does_not_see(model):
+    one, other = batch(0), batch(1)
+    heard = {name: other[name] for name in ("speech",)}
+    seen = {name: other[name] for name in ("video",)}
+    lip, audio = encode(model, one, "lip"), encode(model, one, "audio")
+    assert torch.equal(lip.fused.log_probs, encode(model, one, "lip", **heard).fused.log_probs)
+    assert torch.equal(audio.fused.log_probs, encode(model, one, "audio", **seen).fused.log_probs)
+    assert torch.equal(lip.fused.log_probs, lip.log_probs[1].log_softmax(-1))
+    assert not torch.allclose(lip.fused.log_probs, encode(model, one, "lip", **seen).fused.log_probs)
+
+
+def test_a_stream_that_is_not_given_leaves_the_other_alone(model):
+    b = batch()
+    no_sound = encode(model, b, "lip", speech=None, speech_lengths=None)
+    no_picture = encode(model, b, "audio", video=None, video_lengths=None, confidence=None)
+    assert torch.allclose(no_sound.fused.log_probs, encode(model, b, "lip").fused.log_probs, atol=1e-6)
+    assert torch.allclose(no_picture.fused.log_probs, encode(model, b, "audio").fused.log_probs, atol=1e-6)
+    with pytest.raises(ValueError, match="neither"):
+        model.encode(None, None, None, None, None)
+
+
+def test_the_lip_encoder_does_not_depend_on_what_else_is_in_the_batch(model):
+    b = batch(2, (20, 9))
+    together, _ = model.lip_encoder(b["video"], b["video_lengths"])
+    alone, _ = model.lip_encoder(b["video"][1:, :9], b["video_lengths"][1:])
+    assert torch.allclose(together[1, :9], alone[0], atol=1e-5)
+
+
+def test_light_does_not_reach_the_convolutions(model):
+    b = batch(3)
+    darker = b["video"] * 0.5 + 20
+    one, _ = model.lip_encoder(b["video"], b["video_lengths"])
+    other, _ = model.lip_encoder(darker, b["video_lengths"])
+    assert torch.allclose(one, other, atol=0.05)
+
+
+def test_weights_reach_zero_and_one(model):
+    fusion = model.fusion
+    reliability = torch.zeros(1, 5, 12)
+    present = torch.ones(1, 5, 2, dtype=torch.bool)
+    bias = fusion.net[2].bias.detach().clone()
+    try:
+        for value, wanted in ((20.0, [1.0, 0.0]), (-20.0, [0.0, 1.0])):
+            fusion.net[2].bias.data.fill_(value)
+            assert fusion.weights(reliability, present)[0, 2].tolist() == wanted
+    finally:
+        fusion.net[2].bias.data.copy_(bias)
+
+
+def test_streams_of_unequal_length_share_the_longer_one(model):
+    b = batch(4, (20,))
+    out = encode(model, b, "av", speech=b["speech"][:, : 15 * 640], speech_lengths=torch.tensor([15 * 640]))
+    assert out.lengths.tolist() == [20]
+    assert (out.fused.weights[0, 15:, 1] == 1).all()  # where the sound has ended the lips carry on
+
+
+@pytest.mark.parametrize("samples, frames", [(1, 1), (640, 1), (641, 2), (48000, 75)])
+def test_frames_of(samples, frames):
+    assert frames_of(samples) == frames
+
+
+def test_trains_on_either_stream_and_on_both():
+    torch.manual_seed(0)
+    model = AVSRModel(VOCABULARY, small_config())
+    full = {**batch(), "align": torch.randint(-1, 5, (2, 20))}
+    without_sound = {k: v for k, v in full.items() if "speech" not in k}
+    without_picture = {k: v for k, v in full.items() if "video" not in k and k != "confidence"}
+    for b in (full, without_sound, without_picture):
+        loss, stats, weight = model(**b)
+        loss.backward()
+        assert torch.isfinite(loss) and weight.item() == 2
+        assert ("ctc_lip" in stats) == ("video" in b) and ("ctc_audio" in stats) == ("speech" in b)
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_learns_one_batch_by_heart():
+    torch.manual_seed(1)
+    model = AVSRModel(VOCABULARY, small_config(keep_both=1.0))
+    b = batch(5, (24, 24))
+    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    first = None
+    for _ in range(30):
+        loss, stats, _ = model(**b)
+        first = first if first is not None else loss.item()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.6 * first

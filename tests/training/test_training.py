@@ -1,0 +1,92 @@
+"""What the trainer feeds to the model: targets, pieces, augmentation, command lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avsr.errors import AvsrError
+from avsr.training.augment import Augmentation, change_tempo, choose_piece, hide, move_and_light, tempo_frames
+from avsr.training.data import frame_targets, read_align
+from avsr.training.train import data_arguments, schedule_arguments
+
+WORDS = [(0.5, 0.7, "bin"), (0.7, 0.9, "blue"), (0.9, 1.0, "at"), (1.2, 1.5, "f")]
+
+
+def test_read_align():
+    assert read_align("0.5 0.7 bin 0.7 0.9 blue") == WORDS[:2]
+    assert read_align("") == []
+    with pytest.raises(ValueError, match="threes"):
+        read_align("0.5 0.7")
+
+
+def test_frame_targets_spread_a_words_tokens_over_its_time():
+    assert frame_targets([(0.08, 0.32, [3, 4, 5])], 10).tolist() == [0, 0, 3, 3, 4, 4, 5, 5, 0, 0]
+
+
+def test_more_tokens_than_frames_still_fit_and_stay_inside():
+    target = frame_targets([(0.0, 0.08, [3, 4, 5, 6])], 4)
+    assert len(target) == 4 and target[0] == 4
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_piece_is_a_run_of_words_inside_the_utterance(seed, piece, keep):
+    config = Augmentation(piece=piece, keep_silence=keep)
+    start, end, words = choose_piece(WORDS, 3.0, np.random.default_rng(seed), config)
+    texts = [text for *_, text in words]
+    everything = [text for *_, text in WORDS]
+    assert any(texts == everything[i : i + len(texts)] for i in range(len(everything)))
+    assert len(texts) >= config.shortest_piece
+    assert 0 <= start <= end <= 3.0
+    assert words[0][0] >= 0 and words[-1][1] <= end - start + 1e-9
+
+
+@settings(deadline=None)
+@given(st.integers(2, 100), st.floats(0.7, 1.4))
+def test_tempo_changes_both_streams_alike(frames, factor):
+    shown = tempo_frames(frames, factor)
+    sound = change_tempo(np.zeros(frames * 640, np.float32), factor)
+    assert abs(len(shown) / 25 - len(sound) / 16000) < 0.08
+    assert (np.diff(shown) >= 0).all() and shown[0] <= 1 and frames - 2 <= shown[-1] <= frames - 1
+
+
+def test_pictures_are_moved_lit_and_hidden_without_touching_the_source():
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (9, 96, 96), dtype=np.uint8)
+    before = frames.copy()
+    out = hide(move_and_light(frames, rng, Augmentation()), rng, Augmentation(erase=1.0))
+    assert out.shape == (9, 88, 88) and out.dtype == np.float32
+    assert (frames == before).all()
+    assert np.isfinite(out).all()
+
+
+def test_the_same_seed_gives_the_same_picture():
+    frames = np.random.default_rng(0).integers(0, 256, (5, 96, 96), dtype=np.uint8)
+    one, other = (move_and_light(frames, np.random.default_rng(7), Augmentation()) for _ in range(2))
+    assert (one == other).all()
+
+
+def test_command_line_names_what_is_there(tmp_path):
+    for name in ("train", "dev"):
+        (tmp_path / name).mkdir()
+    train, dev = tmp_path / "train", tmp_path / "dev"
+    with pytest.raises(AvsrError, match="format stage"):
+        data_arguments(train, dev)
+    for directory in (train, dev):
+        (directory / "text").touch()
+    with pytest.raises(AvsrError, match="neither wav.scp nor video.scp"):
+        data_arguments(train, dev)
+    for directory in (train, dev):
+        (directory / "video.scp").touch()
+    arguments = " ".join(data_arguments(train, dev))
+    assert "video.scp,video,mouth_clip" in arguments and "speech" not in arguments
+
+
+def test_the_schedule_is_as_long_as_the_training():
+    config = {"batch_size": 10, "max_epoch": 3, "scheduler": "onecyclelr", "batch_type": "unsorted"}
+    assert schedule_arguments(config, 105) == ["--num_iters_per_epoch", "10", "--scheduler_conf", "total_steps=31"]
+    assert schedule_arguments({**config, "scheduler_conf": {"total_steps": 5}}, 105) == ["--num_iters_per_epoch", "10"]
+    assert schedule_arguments({"batch_type": "numel", "max_epoch": 3}, 105) == []
