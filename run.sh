@@ -4,6 +4,7 @@
 #   ./run.sh --recipe grid --data ../shared/data/grid_s1
 #   ./run.sh --recipe grid --stage decode                 # goes on from that stage
 #   ./run.sh --help
+# shellcheck disable=SC2329  # the stages are called by their names
 set -euo pipefail
 
 AVSR_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -21,7 +22,7 @@ done again; a stage that was interrupted goes on where it stopped.
   --data DIR           where the corpus lies (default: what the recipe's db.sh says)
   --stage N|NAME       begin with this stage (default: 1)
   --stop_stage N|NAME  end with this stage (default: 10)
-  --nj N               processes for crops and decoding (default: one a core, 4 at most)
+  --nj N               processes for the crops (default: one a core, 4 at most)
   --ngpu N             graphics cards for training (default: 0)
   --seed N             of training (default: the training configuration's)
   --exp DIR            where models and results are written (default: WORK/exp/NAME)
@@ -30,6 +31,7 @@ done again; a stage that was interrupted goes on where it stopped.
   --decode_config FILE (default: the recipe's conf/decode.yaml)
   --train_args "..."   more options for ESPnet's training, such as "--max_epoch 3"
   --publish            also write RESULTS.md into the recipe's folder
+  --adopt              do nothing, but take what the stages wrote as finished: for a training made on another machine
   --help               show this
 
 Options of a corpus, which its recipe sets:
@@ -54,7 +56,7 @@ fail() { # a mistake in the command line
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
     mouth_only speech modes token_type vocab_size min_seconds max_seconds min_face)
-recipe='' recipe_dir='' data='' first=1 last=10 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false
+recipe='' recipe_dir='' data='' first=1 last=10 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
 if ((nj > 4)); then nj=4; fi
 train_config='' decode_config='' train_args=''
@@ -115,6 +117,7 @@ set_option() { # set_option NAME [VALUE]
         min_face) min_face="$(number "$1" "$2")" ;;
         modes)
             local mode
+            [[ -n "${2// /}" ]] || fail "$1 needs a value."
             for mode in $2; do one_of "$1" "$mode" av audio lip av_muted >/dev/null; done
             modes="$2"
             ;;
@@ -122,184 +125,202 @@ set_option() { # set_option NAME [VALUE]
     esac
 }
 
-typed=() # what the person typed, for RESULTS.md; a recipe's own options stand before a --
+typed=() # what the person typed, for RESULTS.md: a recipe's own options come before a --
 passed_on=()
-while (($#)); do
-    taken=1
-    case "$1" in
-        -h | --help) usage; exit 0 ;;
-        --) typed=("${@:2}") ;; # a recipe's own options come before it
-        --publish) publish=true ;;
-        --*=*) set_option "${1%%=*}" "${1#*=}" ;;
-        --*) taken=$(($# > 1 ? 2 : 1)); set_option "${@:1:taken}" ;;
-        *) fail "$1 is not an option; ./run.sh --help lists the options." ;;
-    esac
-    if [[ "$1" != --recipe && "$1" != --recipe=* ]]; then passed_on+=("${@:1:taken}"); fi
-    shift "$taken"
-done
+read_options() { # read_options ARGUMENT...
+    local taken
+    while (($#)); do
+        taken=1
+        case "$1" in
+            -h | --help) usage; exit 0 ;;
+            --) typed=("${@:2}") ;;
+            --publish) publish=true ;;
+            --adopt) adopt=(--adopt) ;;
+            --*=*) set_option "${1%%=*}" "${1#*=}" ;;
+            --*) taken=$(($# > 1 ? 2 : 1)); set_option "${@:1:taken}" ;;
+            *) fail "$1 is not an option; ./run.sh --help lists the options." ;;
+        esac
+        if [[ "$1" != --recipe && "$1" != --recipe=* ]]; then passed_on+=("${@:1:taken}"); fi
+        shift "$taken"
+    done
+}
 
-if [[ -z "$recipe_dir" ]]; then
+go_to_recipe() { # the recipe's own run.sh comes back here with its options
+    local recipes
     recipes="$(cd "$AVSR_ROOT/recipes" && printf '%s\n' */avsr1/run.sh | sed 's|/avsr1/run.sh||' | paste -sd' ')"
     [[ -n "$recipe" ]] || fail "name a recipe: --recipe with one of $recipes."
-    [[ -x "$AVSR_ROOT/recipes/$recipe/avsr1/run.sh" ]] || fail "there is no recipe $recipe; recipes/ has $recipes."
+    [[ " $recipes " == *" $recipe "* ]] || fail "there is no recipe $recipe; recipes/ has $recipes."
     exec "$AVSR_ROOT/recipes/$recipe/avsr1/run.sh" ${passed_on[@]+"${passed_on[@]}"}
-fi
-
-recipe_dir="$(cd "$recipe_dir" && pwd)"
-recipe="$(basename "$(dirname "$recipe_dir")")"
-given_data="$data"
-((first <= last)) || fail "--stage ${STAGES[first - 1]} comes after --stop_stage ${STAGES[last - 1]}."
-prepare_cmd='' train_cmd='' decode_cmd=''
-# shellcheck disable=SC1091  # each recipe has its own
-{
-    source "$recipe_dir/db.sh"
-    source "$recipe_dir/cmd.sh"
-    source "$recipe_dir/path.sh"
 }
-data="${given_data:-$data}"
-if ((first == 1)); then
-    [[ -n "$data" ]] || fail "the recipe's db.sh does not say where the corpus $recipe lies: give --data DIR."
-    [[ -e "$data" ]] || fail "the corpus $data is not there: give --data DIR, or mend $recipe_dir/db.sh."
-fi
-train_config="${train_config:-$recipe_dir/conf/train.yaml}"
-decode_config="${decode_config:-$recipe_dir/conf/decode.yaml}"
-if ((first <= 7 && last >= 6)) && [[ ! -f "$train_config" ]]; then fail "there is no training configuration $train_config."; fi
-if ((first <= 9 && last >= 8)) && [[ ! -f "$decode_config" ]]; then fail "there is no decoding configuration $decode_config."; fi
 
-mkdir -p "$work"
-work="$(cd "$work" && pwd)"
-exp="${exp:-$work/exp/$recipe}"
-corpus="$work/data/$recipe"
-dump="$work/dump/$recipe"
-model="$exp/$recipe.zip"
+# Reads the recipe's files and checks what can be checked before anything is begun.
+prepare_run() {
+    local given_data="$data" prepare_cmd='' train_cmd='' decode_cmd=''
+    recipe_dir="$(cd "$recipe_dir" && pwd)"
+    recipe="$(basename "$(dirname "$recipe_dir")")"
+    ((first <= last)) || fail "--stage ${STAGES[first - 1]} comes after --stop_stage ${STAGES[last - 1]}."
+    # shellcheck disable=SC1091  # each recipe has its own
+    {
+        source "$recipe_dir/db.sh"
+        source "$recipe_dir/cmd.sh"
+        source "$recipe_dir/path.sh"
+    }
+    data="${given_data:-$data}"
+    if ((first == 1)); then
+        [[ -n "$data" ]] || fail "the recipe's db.sh does not say where the corpus $recipe lies: give --data DIR."
+        [[ -e "$data" ]] || fail "the corpus $data is not there: give --data DIR, or mend recipes/$recipe/avsr1/db.sh."
+    fi
+    train_config="${train_config:-$recipe_dir/conf/train.yaml}"
+    decode_config="${decode_config:-$recipe_dir/conf/decode.yaml}"
+    if ((first <= 7 && last >= 6)); then
+        [[ -f "$train_config" ]] || fail "there is no training configuration $train_config: give --train_config FILE."
+    fi
+    if ((first <= 9 && last >= 8)); then
+        [[ -f "$decode_config" ]] || fail "there is no decoding configuration $decode_config: give --decode_config FILE."
+    fi
+    # A prefix of cmd.sh, such as "srun -c 4", is several words; so are options for ESPnet.
+    read -ra prepare <<<"$prepare_cmd"
+    read -ra train <<<"$train_cmd"
+    read -ra decode <<<"$decode_cmd"
+    read -ra espnet <<<"$train_args"
+    if [[ -n "$seed" ]]; then espnet=(--seed "$seed" ${espnet[@]+"${espnet[@]}"}); fi
+
+    mkdir -p "$work"
+    work="$(cd "$work" && pwd)"
+    exp="${exp:-$work/exp/$recipe}"
+    corpus="$work/data/$recipe"
+    dump="$work/dump/$recipe"
+    model="$exp/$recipe.zip"
+}
 
 # --- stages ------------------------------------------------------------------------------------------------------------
 
-"$AVSR_ROOT/tools/install.sh"
-
-trap 'echo "run.sh: interrupted; run the same command again to go on where it stopped." >&2; exit 130' INT
-
-wanted() { # wanted NAME: is this stage between --stage and --stop_stage? Sets `stage` to its number and name.
-    local number
-    number="$(stage_number stage "$1")"
-    stage="$number $1"
-    ((first <= number && number <= last))
-}
-
 once() { # once SAYS STAMP [options of avsr.stages.once] -- COMMAND...: unless it was done with the same inputs
-    python -m avsr.stages.once --stage "$stage" --says "$1" --stamp "$2" "${@:3}"
+    python -m avsr.stages.once --stage "$stage" --says "$1" --stamp "$2" ${adopt[@]+"${adopt[@]}"} "${@:3}"
 }
 
-# inputs FOLDER NAME...: the tables of a stage, as --input options; a table that a corpus has no use for is left out.
-inputs() {
+# Sets `input` to --input options for these tables of these splits; without a table that a corpus has no use for.
+inputs() { # inputs FOLDER "SPLIT..." TABLE...
     local split name
     input=()
-    for split in train dev test; do
-        for name in "${@:2}"; do
+    for split in $2; do
+        for name in "${@:3}"; do
             if [[ "$name" == align || "$name" == wav.scp ]] && [[ ! -e "$1/$split/$name" ]]; then continue; fi
             input+=(--input "$1/$split/$name")
         done
     done
 }
 
-# A prefix of cmd.sh, such as "srun -c 4", is several words.
-read -ra prepare <<<"$prepare_cmd"
-read -ra train <<<"$train_cmd"
-read -ra decode <<<"$decode_cmd"
-yes_mouth_only=() no_speech=() vocabulary=() seeded=()
-if [[ "$mouth_only" == true ]]; then yes_mouth_only=(--mouth_only); fi
-if [[ "$speech" == false ]]; then no_speech=(--no_speech); fi
-if [[ -n "$vocab_size" ]]; then vocabulary=(--vocab_size "$vocab_size"); fi
-if [[ -n "$seed" ]]; then seeded=(--seed "$seed"); fi
-read -ra more <<<"$train_args"
-
-if wanted data; then
+stage_data() {
     once "reads the corpus $data into train, dev and test under $corpus" "$corpus/.data.done" \
         --input "$data" --input "$recipe_dir/local" --output "$corpus/train/media.scp" \
         -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus"
-fi
+}
 
-if wanted crops; then
-    inputs "$corpus" media.scp
+stage_crops() {
+    local options=()
+    if [[ "$mouth_only" == true ]]; then options=(--mouth_only); fi
+    inputs "$corpus" "train dev test" media.scp
     once "crops mouth clips and 16 kHz sound into $dump/crops" "$dump/crops/.done" \
         --input "$corpus/.data.done" "${input[@]}" --option "mouth_only $mouth_only" --output "$dump/crops/train/video.scp" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.crops --data "$corpus" --out "$dump/crops" --nj "$nj" \
-        ${yes_mouth_only[@]+"${yes_mouth_only[@]}"}
-fi
+        ${options[@]+"${options[@]}"}
+}
 
-if wanted format; then
-    inputs "$corpus" text align utt2spk media.scp
-    corpus_input=("${input[@]}")
-    inputs "$dump/crops" video.scp wav.scp utt2dur utt2face
+stage_format() {
+    local options=() prepared
+    if [[ "$speech" == false ]]; then options=(--no_speech); fi
+    inputs "$corpus" "train dev test" text align utt2spk media.scp
+    prepared=("${input[@]}")
+    inputs "$dump/crops" "train dev test" video.scp wav.scp utt2dur utt2face
     once "brings text, times and clips together in $dump/formatted" "$dump/formatted/.done" \
-        "${corpus_input[@]}" "${input[@]}" --option "speech $speech" --output "$dump/formatted/train/text" \
+        "${prepared[@]}" "${input[@]}" --option "speech $speech" --output "$dump/formatted/train/text" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.format --data "$corpus" --crops "$dump/crops" \
-        --out "$dump/formatted" ${no_speech[@]+"${no_speech[@]}"}
-fi
+        --out "$dump/formatted" ${options[@]+"${options[@]}"}
+}
 
-if wanted filter; then
-    inputs "$dump/formatted" text align utt2spk utt2dur utt2face video.scp wav.scp
+stage_filter() {
+    local limits
     limits=(--min_seconds "$min_seconds" --max_seconds "$max_seconds" --min_face "$min_face" --token_type "$token_type")
+    inputs "$dump/formatted" "train dev test" text align utt2spk utt2dur utt2face video.scp wav.scp
     once "leaves out what cannot be learnt from; the rest is $dump/{train,dev,test}" "$dump/.filter.done" \
         "${input[@]}" --option "${limits[*]}" --output "$dump/train/text" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.filter --source "$dump/formatted" --out "$dump" "${limits[@]}"
-fi
+}
 
-if wanted tokens; then
+stage_tokens() {
+    local options=()
+    if [[ -n "$vocab_size" ]]; then options=(--vocab_size "$vocab_size"); fi
     once "learns the $token_type tokens of the training text" "$dump/tokens/.done" \
         --input "$dump/train/text" --option "$token_type $vocab_size" --output "$dump/tokens/tokens.txt" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.tokens --text "$dump/train/text" --out "$dump/tokens" \
-        --token_type "$token_type" ${vocabulary[@]+"${vocabulary[@]}"}
-fi
+        --token_type "$token_type" ${options[@]+"${options[@]}"}
+}
 
-if wanted statistics; then
-    inputs "$dump" text align utt2dur video.scp wav.scp
+stage_statistics() {
+    inputs "$dump" "train dev" text align utt2dur video.scp wav.scp
     once "measures the utterances' lengths into $exp/avsr_stats" "$exp/avsr_stats/.done" \
-        "${input[@]}" --input "$dump/tokens/tokens.txt" --output "$exp/avsr_stats/train" --resumes "$exp/avsr_stats" \
+        "${input[@]}" --input "$dump/tokens/tokens.txt" --output "$exp/avsr_stats/train" \
+        --fresh "$exp/avsr_stats" --log "$exp/avsr_stats/stats.log" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.training.train --collect_stats --config "$train_config" \
         --data "$dump" --tokens "$dump/tokens" --exp "$exp/avsr"
-fi
+}
 
-if wanted train; then
-    inputs "$dump" text align utt2dur video.scp wav.scp
-    once "trains $exp/avsr on $dump/train (progress: $exp/avsr/train.log)" "$exp/avsr/.done" \
+stage_train() {
+    inputs "$dump" "train dev" text align utt2dur video.scp wav.scp
+    once "trains $exp/avsr on $dump/train (all it says: $exp/avsr/train.log)" "$exp/avsr/.done" \
         "${input[@]}" --input "$dump/tokens/tokens.txt" --input "$train_config" --option "seed $seed $train_args" \
-        --output "$exp/avsr/valid.acc.ave.pth" --resumes "$exp/avsr" \
+        --output "$exp/avsr/valid.acc.ave.pth" --resumes "$exp/avsr" --log "$exp/avsr/train.log" \
         -- ${train[@]+"${train[@]}"} python -m avsr.training.train --config "$train_config" --data "$dump" \
-        --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" ${seeded[@]+"${seeded[@]}"} ${more[@]+"${more[@]}"}
-fi
+        --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" ${espnet[@]+"${espnet[@]}"}
+}
 
-if wanted pack; then
+stage_pack() {
     once "packs the average of the best epochs into $model" "$exp/.pack.done" \
         --input "$exp/avsr/valid.acc.ave.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
         --input "$decode_config" --output "$model" \
         -- python -m avsr.stages.pack --exp "$exp/avsr" --recipe "$recipe" --dump "$dump" --tokens "$dump/tokens" \
         --decode_config "$decode_config" --experiments "$work/exp" --out "$model"
-fi
+}
 
-if wanted decode; then
+stage_decode() {
+    local mode arguments
+    inputs "$dump" test text video.scp wav.scp
     for mode in $modes; do
         arguments=(--mode "$mode")
         if [[ "$mode" == av_muted ]]; then arguments=(--mode av --mute-audio); fi
-        inputs "$dump" text video.scp wav.scp
         once "decodes the test set, mode $mode, into $exp/decode_$mode" "$exp/decode_$mode/.done" \
             --input "$model" --input "$decode_config" "${input[@]}" --output "$exp/decode_$mode/test/text" \
-            --resumes "$exp/decode_$mode" \
             -- ${decode[@]+"${decode[@]}"} python -m avsr.decoding.decode_data --model "$model" --data "$dump/test" \
             "${arguments[@]}" --config "$decode_config" --out "$exp/decode_$mode/test"
     done
-fi
+}
 
-if wanted score; then
-    hypotheses=()
+stage_score() {
+    local mode hypotheses=() options=()
     for mode in $modes; do
         hypotheses+=(--input "$exp/decode_$mode/test/text" --input "$exp/decode_$mode/test/decode.json")
     done
-    published=()
-    if [[ "$publish" == true ]]; then published=(--publish "$recipe_dir/RESULTS.md"); fi
+    if [[ "$publish" == true ]]; then options=(--publish "$recipe_dir/RESULTS.md"); fi
     once "compares what was recognised with $dump/test/text and writes $exp/RESULTS.md" "$exp/.score.done" \
         "${hypotheses[@]}" --input "$dump/test/text" --option "$modes $publish" --output "$exp/RESULTS.md" \
         -- python -m avsr.stages.score --exp "$exp" --data "$corpus" --dump "$dump" --recipe "$recipe" \
         --modes "$modes" --train_config "$train_config" --command "./run.sh --recipe $recipe${typed[*]+ ${typed[*]}}" \
-        ${published[@]+"${published[@]}"}
-fi
+        ${options[@]+"${options[@]}"}
+}
+
+main() {
+    local number
+    read_options "$@"
+    if [[ -z "$recipe_dir" ]]; then go_to_recipe; fi
+    prepare_run
+    trap 'echo "run.sh: interrupted; run the same command again to go on where it stopped." >&2; exit 130' INT
+    "$AVSR_ROOT/tools/install.sh"
+    for ((number = first; number <= last; number++)); do
+        stage="$number ${STAGES[number - 1]}"
+        "stage_${STAGES[number - 1]}"
+    done
+}
+
+# On one line with its exit: bash has read everything by then, and a script that is edited while it runs does no harm.
+main "$@"; exit

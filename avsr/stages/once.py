@@ -13,19 +13,27 @@ import argparse
 import hashlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import IO
 
 from avsr.errors import AvsrError
-from avsr.stages.command import run_main
+from avsr.stages.command import INTERRUPTED, run_main
 from avsr.stages.machine import describe_commit, describe_machine
 
 _BEGUN = ".begun"
 _NOTE_EVERY = 30.0  # seconds: no more than this of a training's time is lost when the machine goes down
+
+# ESPnet's own words; of an epoch's results what comes first: losses and the accuracy.
+_PROGRESS = re.compile(r"\d+/\d+epoch started.*|\d+epoch results.*|\d+epoch:train:.*|The training was finished.*")
 
 
 def digest(path: Path) -> str:
@@ -105,24 +113,51 @@ def begin(directory: Path, state: str) -> float:
     return seconds
 
 
-def execute(command: Sequence[str], note_seconds=lambda seconds: None) -> int:
+def execute(command: Sequence[str], *, log: Path | None = None, note_seconds: Callable[[float], None] | None = None) -> int:
     """Run a command to its end and return its exit code (128 + the signal, where one ended it).
 
     Ctrl-C reaches the command too, being in the same process group; it is waited for, so that it can finish what it
-    has under way. `note_seconds` is called with the time spent, now and then and at the end.
+    has under way. With `log` all that it says goes there, and only lines that show its progress come here.
+    `note_seconds` is called with the time spent, now and then and at the end.
     """
     started = time.monotonic()
-    process = subprocess.Popen(list(command))
-    signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, though here that would not be inherited any more
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    while True:
-        try:
-            code = process.wait(_NOTE_EVERY)
-            break
-        except subprocess.TimeoutExpired:
-            note_seconds(time.monotonic() - started)
-    note_seconds(time.monotonic() - started)
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "ab") if log is not None else nullcontext() as file:
+        # A pipe for what is shown, so that the command blocks rather than a line is lost.
+        process = subprocess.Popen(list(command), stdout=file and subprocess.PIPE, stderr=file and subprocess.STDOUT)
+        signal.signal(signal.SIGINT, lambda *_: None)  # a handler, not SIG_IGN: the command was started before
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        reader = threading.Thread(target=_show_progress, args=(process.stdout, file), daemon=True)
+        if file:
+            reader.start()
+        while True:
+            try:
+                code = process.wait(_NOTE_EVERY)
+                break
+            except subprocess.TimeoutExpired:
+                if note_seconds:
+                    note_seconds(time.monotonic() - started)
+        if file:
+            reader.join(timeout=10)  # a grandchild that outlives the command may hold the pipe open
+    if note_seconds:
+        note_seconds(time.monotonic() - started)
     return code if code >= 0 else 128 - code
+
+
+def _show_progress(said: IO[bytes], log: IO[bytes]) -> None:
+    """Copies what a command says to its log, and the lines of ESPnet's that a person waits for to the screen."""
+    for line in said:
+        log.write(line)
+        log.flush()
+        shown = _PROGRESS.search(line.decode("utf-8", "replace"))
+        if shown:
+            print(f"  {shown.group().strip()[:150]}", flush=True)
+
+
+def last_lines(log: Path, count: int = 15) -> str:
+    """The end of a log."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,6 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--option", action="append", default=[], help="anything else that it depends on")
     parser.add_argument("--output", action="append", type=Path, default=[], help="must be there when the stage is done")
     parser.add_argument("--resumes", type=Path, help="folder in which the command goes on where it stopped")
+    parser.add_argument("--fresh", type=Path, help="folder that is removed before the command, which fills it anew")
+    parser.add_argument("--log", type=Path, help="gets all that the command says; only its progress is shown")
+    parser.add_argument("--adopt", action="store_true", help="run nothing; take what lies there as finished")
     parser.add_argument("command", nargs="+", help="after --")
     args = parser.parse_args(arguments)
     state = state_hash(args.input, args.option)
@@ -142,7 +180,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if is_done(args.stamp, state, args.output):
         print(f"[{args.stage}] done already, and nothing it depends on has changed (to redo it, remove {args.stamp}).")
         return 0
+    if args.adopt:
+        return adopt(args.stage, args.stamp, state, args.output, args.resumes)
     args.stamp.unlink(missing_ok=True)
+    if args.fresh and args.fresh.exists():
+        shutil.rmtree(args.fresh)
+    return run_stage(args, state)
+
+
+def adopt(stage: str, stamp: Path, state: str, outputs: Sequence[Path], resumes: Path | None) -> int:
+    """Stamp what lies there as made from the present inputs, on a person's word; what was noted of its making stays.
+
+    Raises AvsrError where an output is missing.
+    """
+    missing = [path for path in outputs if not path.exists()]
+    if missing:
+        raise AvsrError(f"stage {stage} cannot be adopted: {missing[0]} is missing; run it without --adopt.")
+    begun = read_note(resumes / _BEGUN) if resumes else {}
+    write_note(stamp, begun | read_note(stamp) | {"state": state, "adopted": True})
+    if resumes:
+        write_note(resumes / _BEGUN, begun | {"state": state})
+    print(f"[{stage}] adopted: what lies there counts as made from the present inputs.")
+    return 0
+
+
+def run_stage(args: argparse.Namespace, state: str) -> int:
+    """Run the command, note the time it takes, and stamp it when it has ended well; returns its exit code."""
     spent = begin(args.resumes, state) if args.resumes else 0.0
     seconds = spent
 
@@ -152,8 +215,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.resumes and args.resumes.is_dir():
             write_note(args.resumes / _BEGUN, {"state": state, "seconds": round(seconds, 1)})
 
-    code = execute(args.command, note_seconds)
+    code = execute(args.command, log=args.log, note_seconds=note_seconds)
     if code != 0:
+        if args.log and code != INTERRUPTED:
+            print(last_lines(args.log), file=sys.stderr)
         print(f"run.sh: stopped in stage {args.stage}; the reason is above.", file=sys.stderr)
         return code
     missing = [str(path) for path in args.output if not path.exists()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -159,14 +160,14 @@ def split_line(split: str, data: Path, dump: Path) -> str:
 
 
 def training_line(exp: Path, trained: Mapping[str, Any]) -> str:
-    """Epochs, from ESPnet's log, and wall time, from the stamp; each says so where it was not recorded."""
-    log = exp / "train.log"
-    found = re.findall(r"(\d+)epoch results", log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
-    epochs = f"{max(map(int, found))} epochs" if found else "number of epochs not recorded"
+    """Epochs, from the name of the last one's weights, and wall time, from the stamp; says so where it is not known."""
+    latest = exp / "latest.pth"  # ESPnet's link to the weights of the last epoch
+    found = re.match(r"(\d+)epoch", os.readlink(latest)) if latest.is_symlink() else None
+    epochs = f"{found.group(1)} epochs" if found else "number of epochs not recorded"
     if "seconds" not in trained:
         return f"{epochs}, wall time not recorded (trained outside run.sh)"
-    minutes = trained["seconds"] / 60
-    return f"{epochs}, {minutes:.0f} minutes of wall time" if minutes >= 2 else f"{epochs}, {trained['seconds']:.0f} s of wall time"
+    seconds = trained["seconds"]
+    return f"{epochs}, " + (f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s") + " of wall time"
 
 
 def _decoding(results: list[ModeResult]) -> str:
