@@ -101,7 +101,10 @@ class Recognizer:
     """A loaded model and how to search with it; one utterance at a time."""
 
     def __init__(self, packed: PackedModel, options: DecodeOptions, device: str = "cpu") -> None:
+        from avsr.decoding.shared_memory import share_memory
+
         self.packed, self.options, self.device = packed, options, device
+        share_memory(packed.model.decoder)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "cpu", options: DecodeOptions | None = None) -> Recognizer:

@@ -41,3 +41,17 @@ def limit_threads() -> int:
     threads = int(wanted) if wanted.isdigit() and int(wanted) else _THREADS
     torch.set_num_threads(threads)
     return threads
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch in one thread meanwhile: a beam search is thousands of small operations, at which a second thread doubles the
+    work of a free machine and, waiting for its turn on a busy one, multiplies the time by ten."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avsr.decoding.runtime import quiet_imports
+from avsr.decoding.runtime import one_thread, quiet_imports
 from avsr.errors import AvsrError
 
 if TYPE_CHECKING:
     import torch
     from espnet2.asr.decoder.abs_decoder import AbsDecoder
 
-_DEAD = -1e8  # CTC gives -1e10 to what cannot be; weighted, that is still far below any real score
+_DEAD = -1e7  # the prefix score gives -1e10 to what cannot be; weighted, that is still far below any real score
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def search(
 
     if not len(memory):
         return [Hypothesis((), 0.0)]
-    with torch.inference_mode():
+    with torch.inference_mode(), one_thread():
         if options.greedy:
             return [_greedy(log_probs)]
         found = _beam_search(decoder, memory, log_probs, options)
@@ -107,7 +107,7 @@ def search(
         score = float(hypothesis.score)
         # An eos is added twice where a hypothesis ends in the very last step.
         tokens = tuple(token for token in hypothesis.yseq.tolist()[1:] if token != eos)
-        if score > _DEAD and 0 not in tokens:
+        if score > _DEAD:
             ranked.setdefault(tokens, score)
     return [Hypothesis(tokens, score) for tokens, score in list(ranked.items())[: options.nbest]]
 
@@ -123,20 +123,20 @@ def _greedy(log_probs: torch.Tensor) -> Hypothesis:
 def _beam_search(decoder, memory: torch.Tensor, log_probs: torch.Tensor, options: DecodeOptions) -> list:
     with quiet_imports():
         from espnet.nets.batch_beam_search import BatchBeamSearch
-        from espnet.nets.scorers.ctc import CTCPrefixScorer
         from espnet.nets.scorers.length_bonus import LengthBonus
+
+        from avsr.decoding.prefix_score import CTCPrefixScorer
 
     # It warns whenever a hypothesis is as long as it may be.
     logging.getLogger("espnet.nets.beam_search").setLevel(logging.ERROR)
     vocabulary = log_probs.shape[1]
-    scorers = {"decoder": decoder, "ctc": CTCPrefixScorer(_Posterior(log_probs), vocabulary - 1)}
+    scorers = {"decoder": decoder, "ctc": CTCPrefixScorer(log_probs, vocabulary - 1)}
     scorers["length_bonus"] = LengthBonus(vocabulary)
     weights = {"decoder": 1 - options.ctc_weight, "ctc": options.ctc_weight, "length_bonus": options.length_bonus}
     beam = BatchBeamSearch(
         scorers,
         weights,
-        # Blank must never be among the kept: ESPnet's prefix scores give it -1e10, and then give that back at the end.
-        beam_size=min(options.beam_size, vocabulary - 1),
+        beam_size=min(options.beam_size, vocabulary),
         vocab_size=vocabulary,
         sos=vocabulary - 1,
         eos=vocabulary - 1,
@@ -145,13 +145,3 @@ def _beam_search(decoder, memory: torch.Tensor, log_probs: torch.Tensor, options
     )
     return beam(memory, maxlenratio=options.maxlenratio)
 
-
-class _Posterior:
-    """Stands where ESPnet's prefix scorer wants a CTC head: ours has spoken already, and been fused."""
-
-    def __init__(self, log_probs: torch.Tensor) -> None:
-        self._log_probs = log_probs
-
-    def log_softmax(self, _: torch.Tensor) -> torch.Tensor:
-        """(1, T, V), whatever vectors are given."""
-        return self._log_probs.unsqueeze(0)

@@ -138,7 +138,7 @@ def test_beside_the_video_and_never_over_a_file_of_somebody_else(packed, video, 
 
 
 def test_windows_do_not_show(recognizer, face, tmp_path, monkeypatch):
-    """A recording read 3 s at a time gives the pieces and the words that it gives read at once."""
+    """A recording read 6 s at a time gives the pieces and the words that it gives read at once."""
 
     def sentences(times: np.ndarray) -> np.ndarray:
         said = (times % 5 < 3.2).astype(np.float32)
@@ -147,7 +147,7 @@ def test_windows_do_not_show(recognizer, face, tmp_path, monkeypatch):
     path = make_video(tmp_path / "long.mp4", seconds=17, sound=sentences, size=(160, 120))
     monkeypatch.setattr("avsr.decoding.segment.cut.__defaults__", (100,))
     whole = recognizer.transcribe(path, "audio")
-    monkeypatch.setattr(streams, "WINDOW", 3.0)
+    monkeypatch.setattr(streams, "WINDOW", 6.0)
     told: list[float] = []
     parts = recognizer.transcribe(path, "audio", progress=told.append)
     assert told == sorted(told) and told[-1] == pytest.approx(17, abs=0.1)
