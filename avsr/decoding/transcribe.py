@@ -37,6 +37,8 @@ def transcribe_files(videos: list[Path], *, model: Path | None, mode: str, out: 
         AvsrError: a single video cannot be used, or nothing can be done for any (the model, the output folder).
     """
     targets = _targets([Path(video) for video in videos], out)
+    if len(targets) == 1:
+        _check(*targets[0], mode)  # a wrong file need not wait for the model
     with _progress() as show:
         show("loading the model", None, 0.0)
         recognizer = _load(model or find_model())
@@ -71,11 +73,8 @@ def _transcribe(
     recognizer: Recognizer, video: Path, target: Path, mode: str, show: Callable[[float | None, float], None]
 ) -> str:
     """One video, and the line to say about it."""
-    from avsr.media.probe import probe
-
-    _refuse_foreign(target)
     began = time.perf_counter()
-    total = probe(video).duration or None
+    total = _check(video, target, mode) or None
     show(total, 0.0)
     result = recognizer.transcribe(video, mode, progress=lambda done: show(total, done))
     write_result(result, target)
@@ -84,6 +83,14 @@ def _transcribe(
     silence = "" if result.segments else "; nothing was said in it"
     names = f"{target}{SUFFIXES[0]}, {', '.join(SUFFIXES[1:])}"
     return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s in {spent:.1f} s{silence} -> {names}"
+
+
+def _check(video: Path, target: Path, mode: str) -> float:
+    """The video's seconds, from its header; AvsrError where it cannot be used in this mode or `target` be written."""
+    from avsr.decoding.streams import open_streams
+
+    _refuse_foreign(target)
+    return open_streams(video, mode).info.duration
 
 
 def write_result(result: Result, target: Path) -> None:
