@@ -10,6 +10,10 @@ import pytest
 
 from tests.media_maker import make_video
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes a minute; the suite runs it, `-m 'not slow'` leaves it out")
+
+
 SYLLABLES = "가나다라마바"
 SECONDS = 1.2
 

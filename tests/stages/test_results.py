@@ -1,0 +1,101 @@
+"""Scores in a table that tells how to get them again, and the story that a packed model carries."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from avsr.errors import AvsrError, LabelError
+from avsr.stages import score
+from avsr.stages.pack import describe_model
+from avsr.stages.results import data_hash, training_line
+from avsr.stages.tables import SPLITS, write_table
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """What stages 1 to 9 leave: two test utterances, decoded by lips and by sound; a stamp of the training."""
+    for split in SPLITS:
+        folder = tmp_path / "dump" / split
+        texts = {"a-1": "가 나", "a-2": "다 라"}
+        write_table(folder / "text", texts)
+        write_table(tmp_path / "data" / split / "text", texts | {"a-3": "마"})
+        write_table(folder / "utt2dur", dict.fromkeys(texts, "1.500"))
+        write_table(folder / "spk2utt", {"a": "a-1 a-2"})
+        (folder / "clip.mp4").write_bytes(b"x" * 100)
+        write_table(folder / "video.scp", dict.fromkeys(texts, str(folder / "clip.mp4")))
+        (folder / "filtered.tsv").write_text("utt\treason\n")
+    for mode, second in (("lip", "다라"), ("audio", "")):
+        decoded = tmp_path / "exp" / f"decode_{mode}" / "test"
+        write_table(decoded / "text", {"a-1": "가 나", "a-2": second})
+    summary = {"audio_weight": 0.0, "rtf": 0.25, "options": {"beam_size": 4}}
+    (tmp_path / "exp" / "decode_lip" / "test" / "decode.json").write_text(json.dumps(summary))
+    trained = tmp_path / "exp" / "avsr"
+    trained.mkdir()
+    (trained / "config.yaml").write_text("seed: 7\nmax_epoch: 60\nngpu: 0\n")
+    note = {"seconds": 3000.0, "machine": "a machine", "commit": "abc", "ended": "2026-01-01 00:00 UTC"}
+    (trained / ".done").write_text(json.dumps(note))
+    os.symlink("58epoch.pth", trained / "latest.pth")
+    (tmp_path / "train.yaml").write_text("max_epoch: 100\n")
+    (tmp_path / "decode.yaml").write_text("beam_size: 4\n")
+    return tmp_path
+
+
+def score_it(run: Path, *options: str, command: str = "./run.sh --recipe x") -> int:
+    files = ["--exp", run / "exp", "--data", run / "data", "--dump", run / "dump", "--train_config", run / "train.yaml"]
+    return score.main([*map(str, files), "--recipe", "x", "--modes", "lip audio", "--command", command, *options])
+
+
+def test_results(run, capsys):
+    published = run / "RESULTS.md"
+    command = "./run.sh --recipe x --data /home/someone/secret/corpus --exp=/tmp/there ../data"
+    assert score_it(run, "--publish", str(published), command=command) == 0
+    text = (run / "exp" / "RESULTS.md").read_text("utf-8")
+    assert published.read_text("utf-8") == text
+    lip = next(line for line in text.splitlines() if line.startswith("| lip only"))
+    cells = [cell.strip() for cell in lip.strip("|").split("|")]
+    assert cells[1] == "50.0 (0.0 to 100.0)", "two of four words: one utterance right, one wrong"
+    assert cells[2].startswith("0.0 (") and cells[3].startswith("0.0 ("), "only a space is missing"
+    assert cells[4:] == ["0.00", "0.25"]
+    assert "| audio only | 50.0" in text and "| 58 epochs, 50 minutes of wall time |" in text
+    assert "max_epoch: 60" in text, "what training used, whatever the file says now"
+    assert "| test | 2 | 0.00 | 1 | 1 | 0 |" in text, "of three utterances one has no crop"
+    for told in ("a machine", "| seed | 7 |", "beam_size 4", data_hash(run / "dump")):
+        assert told in text
+    assert "/home" not in text and "`./run.sh --recipe x --data .../corpus --exp=.../there ../data`" in text
+    errors = (run / "exp" / "decode_audio" / "test" / "errors.tsv").read_text("utf-8").splitlines()
+    assert errors[1] == "a-2\t2\t2\t다 라\t", "the worst first"
+    assert "| lip only" in capsys.readouterr().out
+
+
+def test_an_utterance_that_was_not_decoded_stops_it(run):
+    write_table(run / "exp" / "decode_lip" / "test" / "text", {"a-1": "가 나"})
+    with pytest.raises(LabelError, match="a-2"):
+        score_it(run)
+    assert not (run / "exp" / "RESULTS.md").exists()
+
+
+def test_a_training_outside_run_sh_says_so(run):
+    (run / "exp" / "avsr" / "latest.pth").unlink()
+    line = training_line(run / "exp" / "avsr", {})
+    assert line == "number of epochs not recorded, wall time not recorded (trained outside run.sh)"
+
+
+def test_the_data_hash_is_of_the_data_and_not_of_its_place(run, tmp_path_factory):
+    before = data_hash(run / "dump")
+    moved = tmp_path_factory.mktemp("moved") / "dump"
+    (run / "dump").rename(moved)
+    for split in SPLITS:
+        write_table(moved / split / "video.scp", dict.fromkeys(("a-1", "a-2"), str(moved / split / "clip.mp4")))
+    assert data_hash(moved) == before
+    (moved / "test" / "clip.mp4").write_bytes(b"y" * 101)
+    assert data_hash(moved) != before
+
+
+def test_the_story_of_a_model(run):
+    meta = describe_model(run / "exp" / "avsr", run / "dump", "x", run / "decode.yaml")
+    assert meta["what"].startswith("Speech recognition from lips") and meta["decode"] == {"beam_size": 4}
+    assert (meta["seed"], meta["commit"], meta["training_seconds"]) == (7, "abc", 3000.0)
+    with pytest.raises(AvsrError, match="config.yaml is missing"):
+        describe_model(run / "nowhere", run / "dump", "x", run / "decode.yaml")
