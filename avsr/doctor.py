@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from avsr.decoding.default_model import find_model
+from avsr.errors import ModelError
+
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON_RANGE = ((3, 10), (3, 12))
 FREE_GB = 5.0
@@ -136,12 +139,12 @@ def check_face_model() -> Finding:
 def check_packed_model() -> Finding:
     """The model that `avsr transcribe` uses when none is named."""
     part = "recogniser"
-    named = os.environ.get("AVSR_MODEL")
-    if not named:
-        return Finding(part, OK, "AVSR_MODEL is not set: avsr transcribe looks for the model trained last")
-    if Path(named).is_file():
-        return Finding(part, OK, named)
-    return Finding(part, BROKEN, f"{named} is no file", "set AVSR_MODEL to a packed model that is there, or unset it.")
+    try:
+        return Finding(part, OK, str(find_model()))
+    except ModelError as error:
+        if os.environ.get("AVSR_MODEL"):
+            return Finding(part, BROKEN, "AVSR_MODEL names no file", str(error))
+        return Finding(part, WARNING, "none yet", str(error))
 
 
 def check_package(package: Package, pins: dict[str, set[str]]) -> Finding:

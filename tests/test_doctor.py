@@ -157,3 +157,11 @@ def test_light_packages_of_this_environment_are_found():
         if package.name in {"numpy", "av", "soundfile", "PyYAML", "rich"}:
             finding = doctor.check_package(package, {package.name.lower(): {metadata.version(package.name)}})
             assert finding.state == OK, finding
+
+
+def test_no_model_yet_is_a_warning_that_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.delenv("AVSR_MODEL", raising=False)
+    monkeypatch.setattr("avsr.decoding.default_model.CHECKOUT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    finding = doctor.check_packed_model()
+    assert finding.state == WARNING and "run.sh" in finding.remedy
