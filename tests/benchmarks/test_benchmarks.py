@@ -1,0 +1,48 @@
+"""The benchmarks run with tiny settings and print a figure for each alternative; what they measure is not judged here."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from avsr.lips import extract
+from benchmarks import lips, measure, prefix_score, transcribe
+from tests.decoding.conftest import DrawnFace, packed, run  # noqa: F401  (fixtures)
+
+
+def test_prefix_score(capsys):
+    prefix_score.main(["--seconds", "0.4", "--vocabulary", "9", "--beam", "3", "--runs", "1"])
+    said = capsys.readouterr().out
+    assert "the same by both" in said and "medians of 1 runs" in said
+    assert len(re.findall(r"prefix scorer of \w+: \d+ ms", said)) == 2
+
+
+def test_lips(capsys, monkeypatch):
+    monkeypatch.setattr(extract, "FaceDetector", DrawnFace)
+    lips.main(["--seconds", "0.4", "--runs", "1"])
+    assert len(re.findall(r"[\d.]+ frames a second", capsys.readouterr().out)) == 2
+    assert extract.STRIDE == 2
+
+
+def test_transcribe(capsys, monkeypatch, packed):  # noqa: F811
+    monkeypatch.setattr(extract, "FaceDetector", DrawnFace)
+    transcribe.main(["--model", str(packed), "--seconds", "0.6", "--runs", "1"])
+    assert len(re.findall(r"mode (?:av|audio|lip): [\d.]+ s a second of video, [\d.]+ times", capsys.readouterr().out)) == 3
+
+
+def test_the_drawn_face_is_one(face_model):
+    from avsr.lips.landmarks import FaceDetector
+
+    with FaceDetector() as detector:
+        found = [detector.detect(measure.face_picture(i / 25, (640, 480)), i / 25) for i in range(5)]
+    assert all(len(faces) == 1 for faces in found)
+
+
+def test_what_cannot_be_measured_is_told(tmp_path):
+    with pytest.raises(SystemExit, match="holds no video"):
+        lips.main(["--clips", str(tmp_path)])
+    with pytest.raises(SystemExit, match="give 1 or more"):
+        measure.medians({}, 0)
+    with pytest.raises(SystemExit, match="absent.zip"):
+        transcribe.main(["--model", str(tmp_path / "absent.zip"), "--seconds", "0.2"])
