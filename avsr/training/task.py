@@ -8,7 +8,6 @@ from pathlib import Path
 
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.collate_fn import CommonCollateFn
-from espnet2.train.trainer import Trainer
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
@@ -19,6 +18,7 @@ from avsr.text.tokens import load_tokenizer
 from avsr.training.augment import Augmentation
 from avsr.training.data import add_data_type
 from avsr.training.preprocessor import AVSRPreprocessor
+from avsr.training.trainer import SafeTrainer
 
 add_data_type()
 
@@ -28,7 +28,7 @@ class AVSRTask(AbsTask):
 
     num_optimizers = 1
     class_choices_list = []
-    trainer = Trainer
+    trainer = SafeTrainer
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from avsr.errors import AvsrError
+from avsr.training.checkpoint import mend_checkpoint
 
 DATA_FILES = (("wav.scp", "speech", "sound"), ("video.scp", "video", "mouth_clip"), ("text", "text", "text"))
 _ALIGN = ("align", "align", "text")
@@ -42,13 +44,37 @@ def shape_arguments(stats: Path) -> list[str]:
     return arguments
 
 
+def overridden(config: dict, passed_on: Sequence[str]) -> dict:
+    """The configuration with what was typed for ESPnet over it (`--max_epoch 3`, `--max_epoch=3`), values read as YAML."""
+    import yaml
+
+    typed = {}
+    for place, word in enumerate(passed_on):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and (equals or place + 1 < len(passed_on)):
+            value = value if equals else passed_on[place + 1]
+            # ESPnet's dictionaries (optim_conf lr=0.1) are added to, and nothing here asks for one.
+            if not name.endswith("_conf"):
+                typed[name] = yaml.safe_load(value)
+    return config | typed
+
+
 def schedule_arguments(config: dict, utterances: int) -> list[str]:
-    """Length of an epoch and of the one-cycle schedule, which torch wants in steps and people write in epochs."""
-    if config.get("num_iters_per_epoch") is None and config.get("batch_type", "unsorted") != "unsorted":
+    """Length of an epoch and of the one-cycle schedule, which torch wants in steps and people write in epochs.
+
+    Raises:
+        AvsrError: the schedule's length cannot be told.
+    """
+    onecycle = config.get("scheduler") == "onecyclelr" and "total_steps" not in (config.get("scheduler_conf") or {})
+    if config.get("num_iters_per_epoch") is None and config.get("batch_type") != "unsorted" and onecycle:
+        raise AvsrError("the schedule onecyclelr needs batch_type unsorted, or num_iters_per_epoch, to know its length")
+    if onecycle and "max_epoch" not in config:
+        raise AvsrError("the schedule onecyclelr needs max_epoch to know its length")
+    if config.get("num_iters_per_epoch") is None and config.get("batch_type") != "unsorted":
         return []
     steps = config.get("num_iters_per_epoch") or max(1, utterances // int(config.get("batch_size", 20)))
     arguments = ["--num_iters_per_epoch", str(steps)]
-    if config.get("scheduler") == "onecyclelr" and "total_steps" not in config.get("scheduler_conf", {}):
+    if onecycle:
         total = steps * int(config["max_epoch"]) // int(config.get("accum_grad", 1))
         # One more: the scheduler refuses the step after its last, and ESPnet makes it when an epoch is repeated.
         arguments += ["--scheduler_conf", f"total_steps={total + 1}"]
@@ -57,7 +83,7 @@ def schedule_arguments(config: dict, utterances: int) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run; what is not understood here goes on to ESPnet (`--max_epoch 3`, `--ngpu 1`, `--resume true`, ...)."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--config", type=Path, required=True, help="training YAML, for example conf/train.yaml")
     parser.add_argument("--data", type=Path, required=True, help="directory with train/ and dev/")
     parser.add_argument("--tokens", type=Path, required=True, help="directory of the tokens stage")
@@ -65,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--collect_stats", action="store_true", help="find the lengths, do not train")
     args, passed_on = parser.parse_known_args(argv)
     try:
-        command = _command(args) + passed_on
+        command = _command(args, passed_on) + passed_on
     except AvsrError as error:
         print(error, file=sys.stderr)
         return 1
@@ -79,15 +105,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _command(args: argparse.Namespace) -> list[str]:
-    import yaml
-
-    if not args.config.is_file():
-        raise AvsrError(f"{args.config}: there is no such configuration")
-    config = yaml.safe_load(args.config.read_text(encoding="utf-8")) or {}
+def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
+    config = overridden(_read_config(args.config), passed_on)
     train, valid = args.data / "train", args.data / "dev"
     stats = args.exp.with_name(args.exp.name + "_stats")
-    utterances = sum(1 for _ in open(train / "text", encoding="utf-8")) if (train / "text").exists() else 0
+    utterances = len((train / "text").read_bytes().splitlines()) if (train / "text").exists() else 0
     command = ["--config", str(args.config), "--token_dir", str(args.tokens)]
     command += data_arguments(train, valid) + schedule_arguments(config, utterances)
     if args.collect_stats:
@@ -95,7 +117,27 @@ def _command(args: argparse.Namespace) -> list[str]:
         return command + ["--train_shape_file", str(train / "text"), "--valid_shape_file", str(valid / "text")]
     if (train / "wav.scp").exists() and config.get("noise_scp") is None:
         command += ["--noise_scp", str(train / "wav.scp")]  # the corpus's own voices make the babble
-    return command + ["--output_dir", str(args.exp)] + shape_arguments(stats)
+    if int(config.get("ngpu") or 0) > 1:
+        # A process a card. An utterance may use one stream alone: the other's weights then have no gradient.
+        command += ["--multiprocessing_distributed", "true", "--unused_parameters", "true"]
+    said, start_from = mend_checkpoint(args.exp)
+    if said:
+        print(said, file=sys.stderr, flush=True)
+    return command + ["--output_dir", str(args.exp)] + shape_arguments(stats) + start_from
+
+
+def _read_config(path: Path) -> dict:
+    import yaml
+
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AvsrError(f"{path}: cannot be read ({error.strerror}); give a training configuration") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AvsrError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it") from error
+    if not isinstance(config, dict):
+        raise AvsrError(f"{path}: is not a table of names and values; correct it")
+    return config
 
 
 if __name__ == "__main__":

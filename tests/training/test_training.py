@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from avsr.errors import AvsrError
 from avsr.training.augment import Augmentation, change_tempo, choose_piece, hide, move_and_light, tempo_frames
 from avsr.training.data import frame_targets, read_align
-from avsr.training.train import data_arguments, schedule_arguments
+from avsr.training.train import data_arguments, overridden, schedule_arguments
 
 WORDS = [(0.5, 0.7, "bin"), (0.7, 0.9, "blue"), (0.9, 1.0, "at"), (1.2, 1.5, "f")]
 
@@ -90,3 +90,13 @@ def test_the_schedule_is_as_long_as_the_training():
     assert schedule_arguments(config, 105) == ["--num_iters_per_epoch", "10", "--scheduler_conf", "total_steps=31"]
     assert schedule_arguments({**config, "scheduler_conf": {"total_steps": 5}}, 105) == ["--num_iters_per_epoch", "10"]
     assert schedule_arguments({"batch_type": "numel", "max_epoch": 3}, 105) == []
+    for missing in ("batch_type", "max_epoch"):
+        with pytest.raises(AvsrError, match=missing):
+            schedule_arguments({name: value for name, value in config.items() if name != missing}, 105)
+
+
+def test_the_schedule_heeds_what_is_typed():
+    config = {"batch_size": 10, "max_epoch": 55, "scheduler": "onecyclelr", "batch_type": "unsorted"}
+    typed = overridden(config, ["--max_epoch", "3", "--batch_size=21", "--optim_conf", "lr=0.1", "--ngpu", "2"])
+    assert schedule_arguments(typed, 105) == ["--num_iters_per_epoch", "5", "--scheduler_conf", "total_steps=16"]
+    assert typed["ngpu"] == 2 and "optim_conf" not in typed

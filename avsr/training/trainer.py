@@ -1,0 +1,32 @@
+"""ESPnet's trainer, made safe against being killed while it saves; see `avsr.training.checkpoint`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from espnet2.train.trainer import Trainer
+
+from avsr.training.checkpoint import is_whole, keep_earlier
+
+
+class SafeTrainer(Trainer):
+    """ESPnet validates an epoch, writes checkpoint.pth, then {epoch}epoch.pth; either may be cut off."""
+
+    @classmethod
+    def validate_one_epoch(cls, *, options, distributed_option, **others) -> None:
+        """As ESPnet's; what comes next is the writing of the checkpoint."""
+        super().validate_one_epoch(options=options, distributed_option=distributed_option, **others)
+        if not distributed_option.distributed or distributed_option.dist_rank == 0:
+            keep_earlier(Path(options.output_dir))
+
+    @staticmethod
+    def resume(*, checkpoint: str | Path, model: torch.nn.Module, reporter, **others) -> None:
+        """As ESPnet's; then write the epoch's weights, which averaging may want, where the kill came before they were."""
+        Trainer.resume(checkpoint=checkpoint, model=model, reporter=reporter, **others)
+        weights = Path(checkpoint).with_name(f"{reporter.get_epoch()}epoch.pth")
+        if not is_whole(weights):
+            temporary = weights.with_name(f".{weights.name}.{os.getpid()}")  # one for each process of a distributed run
+            torch.save(model.state_dict(), temporary)
+            os.replace(temporary, weights)
