@@ -40,10 +40,10 @@ class LogMel(nn.Module):
         """
         frames = torch.div(lengths + SAMPLES_PER_FRAME - 1, SAMPLES_PER_FRAME, rounding_mode="floor")
         longest = int(frames.max())
-        # A faint dither instead of a floor under the logarithm: digital silence then looks like a quiet room,
-        # and never like a stream of equal numbers, which the normalisation would blow up.
         missing = max(0, longest * SAMPLES_PER_FRAME - samples.shape[1])
         power = self.mel(F.pad(samples, (0, missing)))[..., : _MELS_PER_FRAME * longest]
+        # A floor under the logarithm at the level of a quiet room; a stream of equal numbers, as digital silence then is,
+        # is not blown up by the normalisation, for 0.3 is added to the deviation.
         features = (power + 1e-6).log().transpose(1, 2)
         out_lengths = frames * _MELS_PER_FRAME
         real = (torch.arange(features.shape[1], device=features.device) < out_lengths[:, None].to(features.device))

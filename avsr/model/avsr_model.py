@@ -132,7 +132,7 @@ class AVSRModel(AbsESPnetModel):
     def _audio_features(speech, log_probs, lengths, frames):
         if speech is None:
             return torch.zeros(len(lengths), frames, 6, device=lengths.device)
-        return torch.cat([posterior_features(log_probs), sound_features(speech, frames)], dim=-1)
+        return torch.cat([posterior_features(log_probs), sound_features(speech, frames, lengths)], dim=-1)
 
     @staticmethod
     def _lip_features(video, confidence, log_probs, lengths, frames):
@@ -177,7 +177,7 @@ class AVSRModel(AbsESPnetModel):
                 continue
             heads.append(_ctc_loss(log_probs, encoded.lengths, labels, text_lengths))
             stats[f"ctc_{name}"] = heads[-1].detach()
-            if align is not None and self.config.align_weight > 0 and bool((align >= 0).any()):
+            if align is not None and self.config.align_weight > 0:
                 aligned.append(_align_loss(head(vectors), align))
                 stats[f"align_{name}"] = aligned[-1].detach()
         fused_loss = _ctc_loss(encoded.fused.log_probs, encoded.lengths, labels, text_lengths)
@@ -187,9 +187,9 @@ class AVSRModel(AbsESPnetModel):
         if aligned:
             loss = loss + c.align_weight * sum(aligned)
         stats.update(ctc=fused_loss.detach(), attention=attention.detach(), acc=accuracy, loss=loss.detach())
-        both = use.all(-1)
-        if bool(both.any()):
-            stats["audio_weight"] = encoded.fused.weights[both][..., 0].mean().detach()
+        if speech is not None and video is not None:
+            # NaN, which ESPnet leaves out, where no utterance is fused: processes that train together must report alike.
+            stats["audio_weight"] = encoded.fused.weights[use.all(-1)][..., 0].mean().detach()
         return loss, stats, torch.tensor(float(batch), device=loss.device)
 
     def _choose_streams(self, batch: int, sound: bool, picture: bool, device: torch.device) -> torch.Tensor:

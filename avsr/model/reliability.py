@@ -28,7 +28,7 @@ def posterior_features(log_probs: torch.Tensor) -> torch.Tensor:
     return torch.stack([entropy, best[..., 0] - best[..., 1]], dim=-1)
 
 
-def sound_features(samples: torch.Tensor, frames: int) -> torch.Tensor:
+def sound_features(samples: torch.Tensor, frames: int, lengths: torch.Tensor) -> torch.Tensor:
     """Level, estimated SNR, clipping and silence of the sound.
 
     The SNR is the level over the utterance's own floor (its 10th percentile), as in Martin's minimum statistics
@@ -37,6 +37,7 @@ def sound_features(samples: torch.Tensor, frames: int) -> torch.Tensor:
     Args:
         samples: (B, N) float in -1..1 at 16 kHz.
         frames: T, how many 40 ms pieces to answer for; missing samples count as digital silence.
+        lengths: (B,) how many of them are the utterance's; the rest, which only fills the batch up, is no floor.
 
     Returns:
         (B, T, 4): level in units of 40 dB over -60 dBFS, SNR in units of 20 dB, share of clipped samples, 1 where
@@ -46,7 +47,8 @@ def sound_features(samples: torch.Tensor, frames: int) -> torch.Tensor:
     samples = F.pad(samples, (0, max(0, wanted - samples.shape[1])))[:, :wanted]
     pieces = samples.unflatten(1, (frames, SAMPLES_PER_FRAME))
     decibels = 10 * ((pieces**2).mean(-1) + 1e-9).log10()  # -90 where silent
-    floor = decibels.quantile(0.1, dim=1, keepdim=True)
+    filled_up = torch.arange(frames, device=samples.device) >= lengths.to(samples.device)[:, None]
+    floor = decibels.masked_fill(filled_up, math.nan).nanquantile(0.1, dim=1, keepdim=True)
     peak = pieces.abs().amax(dim=(1, 2)).clamp(min=1e-3)[:, None, None]
     clipped = (pieces.abs() > 0.985 * peak).float().mean(-1)
     silent = (pieces.abs().amax(-1) < 1e-4).float()

@@ -153,3 +153,12 @@ def test_learns_one_batch_by_heart():
         loss.backward()
         optimiser.step()
     assert loss.item() < 0.6 * first
+
+
+def test_what_is_reported_does_not_hang_on_chance():
+    """Processes that train together exchange what they report by name."""
+    b = {**batch(), "align": torch.full((2, 20), -1)}
+    both = AVSRModel(VOCABULARY, small_config(keep_both=1.0))(**b)[1]
+    loss, one, _ = AVSRModel(VOCABULARY, small_config(keep_both=0.0))(**b)
+    assert both.keys() == one.keys()
+    assert torch.isfinite(both["audio_weight"]) and torch.isnan(one["audio_weight"]) and torch.isfinite(loss)

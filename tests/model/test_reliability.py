@@ -23,16 +23,25 @@ def test_sound_features_tell_silence_level_and_clipping():
     noise = torch.randn(1, 640 * 20, generator=generator) * 0.1
     dead = noise.clone()
     dead[:, 640 * 10 :] = 0
-    features = sound_features(dead, 20)
+    whole = torch.tensor([20])
+    features = sound_features(dead, 20, whole)
     assert features[0, :10, A["silence"]].sum() == 0 and features[0, 10:, A["silence"]].sum() == 10
     assert features[0, 0, A["level"]] > features[0, 15, A["level"]]
     assert features[0, 0, A["snr"]] > 1 > features[0, 15, A["snr"]]
     clipped = (noise * 20).clamp(-1, 1)
-    assert sound_features(clipped, 20)[0, :, A["clipping"]].mean() > 10 * sound_features(noise, 20)[0, :, A["clipping"]].mean()
+    assert sound_features(clipped, 20, whole)[0, :, A["clipping"]].mean() > 10 * sound_features(noise, 20, whole)[0, :, A["clipping"]].mean()
 
 
 def test_sound_that_ends_early_counts_as_silent():
-    assert sound_features(torch.ones(1, 640) * 0.1, 3)[0, :, A["silence"]].tolist() == [0, 1, 1]
+    assert sound_features(torch.ones(1, 640) * 0.1, 3, torch.tensor([3]))[0, :, A["silence"]].tolist() == [0, 1, 1]
+
+
+def test_the_noise_floor_does_not_depend_on_what_else_is_in_the_batch():
+    sound = torch.randn(1, 640 * 10, generator=torch.Generator().manual_seed(0)) * 0.1
+    alone = sound_features(sound, 10, torch.tensor([10]))
+    batch = torch.cat([torch.nn.functional.pad(sound, (0, 640 * 20)), torch.ones(1, 640 * 30)])
+    together = sound_features(batch, 30, torch.tensor([10, 30]))
+    assert torch.allclose(alone[0], together[0, :10])
 
 
 def test_picture_features_tell_blur_stillness_and_a_lost_face():
