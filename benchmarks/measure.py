@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avsr.lips.folder import SUFFIXES
+from avsr.files import VIDEO_SUFFIXES, files_under
 from avsr.stages.machine import describe_commit, describe_machine, describe_versions
 
 
@@ -39,7 +39,7 @@ def print_machine(runs: int) -> None:
 def videos(folder: Path | None, work: Path, *, seconds: float, size: tuple[int, int] = (640, 480)) -> list[Path]:
     """The videos under `folder`; where that is None, one made in `work`: a drawn face that speaks over a rising tone."""
     if folder is not None:
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        found = files_under(folder, VIDEO_SUFFIXES)
         if not found:
             raise SystemExit(f"{folder}: holds no video; give --clips a folder that does.")
         return found

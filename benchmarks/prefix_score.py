@@ -16,9 +16,9 @@ from avsr.decoding.runtime import one_thread, quiet_imports
 from benchmarks.measure import medians, print_machine
 
 with quiet_imports():
-    from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
     from espnet.nets.batch_beam_search import BatchBeamSearch
     from espnet.nets.scorers.ctc import CTCPrefixScorer as EspnetScorer
+    from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 
 SIZE = 192  # of the decoder's vectors, as in recipes/grid
 

@@ -19,10 +19,8 @@ import numpy as np
 
 from avsr.corpora.datadir import Utterance
 from avsr.corpora.labels import (
-    MEDIA_SUFFIXES,
     Failure,
     clean_speaker,
-    files_under,
     media_duration,
     nothing_usable,
     read_label_text,
@@ -31,6 +29,7 @@ from avsr.corpora.labels import (
     watched,
 )
 from avsr.errors import LabelError
+from avsr.files import VIDEO_SUFFIXES, files_under
 
 # A clip's container is rounded up to whole frames of picture and sound; the 20 clips at hand are 1 to
 # 44 ms longer than their labels say.
@@ -181,7 +180,7 @@ def read_corpus(root: Path, *, failures: list[Failure] | None = None) -> list[Ut
     labels = files_under(root, frozenset({".json"}))
     labels_in = Counter(path.parent for path in labels)
     media: dict[str, list[Path]] = {}
-    for path in files_under(root, MEDIA_SUFFIXES):
+    for path in files_under(root, VIDEO_SUFFIXES):
         media.setdefault(unicodedata.normalize("NFC", path.name), []).append(path)
     utterances: list[Utterance] = []
     for path in watched(labels, "reading labels"):
@@ -232,7 +231,7 @@ def _find_clips(path: Path, alone: bool) -> dict[int, Path]:
         clips = {}
         for clip in sorted(folder.glob("sentence_*")):
             match = re.fullmatch(r"sentence_(\d+)", clip.stem)
-            if match and clip.suffix.lower() in MEDIA_SUFFIXES:
+            if match and clip.suffix.lower() in VIDEO_SUFFIXES:
                 clips[int(match[1])] = clip
         if clips:
             return clips

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
-import tempfile
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsr.corpora.labels import read_label_text
 from avsr.errors import LabelError
+from avsr.tables import as_number, read_media_scp, read_table, spk2utt, write_lines, write_table
 
 
 @dataclass(frozen=True)
@@ -38,30 +36,6 @@ class Utterance:
         return self.utt_id.removeprefix(f"{self.speaker}-")
 
 
-@dataclass(frozen=True)
-class MediaEntry:
-    """One line of ``media.scp``: where an utterance lies; times in seconds, None for the whole file."""
-
-    utt_id: str
-    media: Path
-    start: float | None = None
-    end: float | None = None
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write text lines (UTF-8, ``\\n``) so that ``path`` holds all of them or is left as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(line + "\n" for line in lines)
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def write_data_dir(directory: Path, utterances: Sequence[Utterance]) -> None:
     """Write ``media.scp``, ``text``, ``utt2spk``, ``spk2utt`` and, where words have times, ``align``.
 
@@ -80,13 +54,11 @@ def write_data_dir(directory: Path, utterances: Sequence[Utterance]) -> None:
                 " rename one of the two files."
             )
         _check_writable(utterance)
-    speakers: dict[str, list[str]] = {}
-    for utterance in ordered:
-        speakers.setdefault(utterance.speaker, []).append(utterance.utt_id)
     directory = Path(directory)
-    write_lines(directory / "utt2spk", (f"{u.utt_id} {u.speaker}" for u in ordered))
-    write_lines(directory / "spk2utt", (f"{s} {' '.join(speakers[s])}" for s in sorted(speakers)))
-    write_lines(directory / "text", (f"{u.utt_id} {_one_line(u.text)}" for u in ordered))
+    utt2spk = {utterance.utt_id: utterance.speaker for utterance in ordered}
+    write_table(directory / "utt2spk", utt2spk)
+    write_table(directory / "spk2utt", spk2utt(utt2spk))
+    write_table(directory / "text", {utterance.utt_id: _one_line(utterance.text) for utterance in ordered})
     timed = [u for u in ordered if u.words is not None]
     if timed:
         write_lines(directory / "align", map(_align_line, timed))
@@ -103,8 +75,8 @@ def read_data_dir(directory: Path) -> list[Utterance]:
     """
     directory = Path(directory)
     media = {entry.utt_id: entry for entry in read_media_scp(directory / "media.scp")}
-    texts = _read_table(directory / "text")
-    speakers = _read_table(directory / "utt2spk")
+    texts = read_table(directory / "text", filled=True)
+    speakers = read_table(directory / "utt2spk", filled=True)
     words = _read_align(directory / "align") if (directory / "align").exists() else {}
     for name, keys in (("text", texts), ("utt2spk", speakers)):
         if keys.keys() != media.keys():
@@ -120,25 +92,6 @@ def read_data_dir(directory: Path) -> list[Utterance]:
         Utterance(key, speakers[key], entry.media, texts[key], entry.start, entry.end, words.get(key))
         for key, entry in media.items()
     ]
-
-
-def read_media_scp(path: Path) -> list[MediaEntry]:
-    """The lines of a ``media.scp``: ``utt path`` or ``utt path start end`` (seconds).
-
-    A path may hold spaces: the two last fields are times exactly when both are numbers.
-    Raises LabelError naming the file and line.
-    """
-    entries = []
-    for utt_id, rest in _read_table(Path(path)).items():
-        fields = rest.rsplit(" ", 2)
-        start, end = (_number(fields[1]), _number(fields[2])) if len(fields) == 3 else (None, None)
-        if start is None or end is None:
-            entries.append(MediaEntry(utt_id, Path(rest)))
-        elif not 0 <= start < end:
-            raise LabelError(f"{path}: {utt_id} ends ({end} s) before it starts ({start} s); prepare the data again.")
-        else:
-            entries.append(MediaEntry(utt_id, Path(fields[0]), start, end))
-    return entries
 
 
 def check_disjoint(splits: Mapping[str, Sequence[Utterance]]) -> None:
@@ -183,7 +136,7 @@ def _check_writable(utterance: Utterance) -> None:
     if "\n" in path or "\r" in path or path != path.strip():
         raise LabelError(f"{path!r}: a line of media.scp cannot hold this file name; rename the file.")
     tail = path.rsplit(" ", 2)
-    if len(tail) == 3 and _number(tail[1]) is not None and _number(tail[2]) is not None:
+    if len(tail) == 3 and as_number(tail[1]) is not None and as_number(tail[2]) is not None:
         raise LabelError(f"{path}: a file name that ends in two numbers reads like times in media.scp; rename it.")
     if (utterance.start is None) != (utterance.end is None):
         raise LabelError(f"{path}: {utt_id} has only one of start and end; give both or neither.")
@@ -192,34 +145,12 @@ def _check_writable(utterance: Utterance) -> None:
             raise LabelError(f"{path}: the word {word!r} of {utt_id} is empty or holds a space; mend its label.")
 
 
-def _read_table(path: Path) -> dict[str, str]:
-    rows: dict[str, str] = {}
-    for number, line in enumerate(read_label_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        key, _, rest = line.partition(" ")
-        if not key or not rest.strip():
-            raise LabelError(f"{path}, line {number}: is not an id, a space and a value; prepare the data again.")
-        if key in rows:
-            raise LabelError(f"{path}, line {number}: {key} is there twice; prepare the data again.")
-        rows[key] = rest.strip()
-    return rows
-
-
 def _read_align(path: Path) -> dict[str, list[tuple[float, float, str]]]:
     words = {}
-    for utt_id, rest in _read_table(path).items():
+    for utt_id, rest in read_table(path, filled=True).items():
         fields = rest.split()
-        times = [_number(field) for index, field in enumerate(fields) if index % 3 < 2]
+        times = [as_number(field) for index, field in enumerate(fields) if index % 3 < 2]
         if len(fields) % 3 or None in times:
             raise LabelError(f"{path}: the line of {utt_id} is not 'start end word' repeated; prepare the data again.")
         words[utt_id] = list(zip(times[::2], times[1::2], fields[2::3], strict=True))
     return words
-
-
-def _number(field: str) -> float | None:
-    try:
-        value = float(field)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

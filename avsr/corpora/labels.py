@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -16,8 +15,6 @@ Item = TypeVar("Item")
 
 # Later stages name files after utterances, and most file systems hold 255 bytes of name with its suffixes.
 LONGEST_ID = 200
-
-MEDIA_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
 
 
 @dataclass(frozen=True)
@@ -85,26 +82,6 @@ def utterance_id(speaker: str, name: str) -> str:
     if length > LONGEST_ID:
         raise LabelError(f"{utt_id}: the name takes {length} bytes, over {LONGEST_ID}; give the file a shorter name.")
     return utt_id
-
-
-def files_under(root: Path, suffixes: frozenset[str]) -> list[Path]:
-    """Files with one of the ``suffixes`` (lower case), sorted; through links, but without hidden and ``__MACOSX`` ones.
-
-    Raises LabelError when ``root`` is no folder.
-    """
-    if not root.is_dir():
-        raise LabelError(f"{root}: there is no such folder; check the path of the corpus.")
-    found, visited = [], set()
-    # Large corpora are often a folder of links to disks, which Path.rglob would leave out.
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in visited:  # a link back up
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        found += [Path(folder, name) for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in suffixes)
 
 
 def nothing_usable(source: Path, hint: str, failures: Sequence[Failure] | None) -> LabelError:

@@ -15,10 +15,8 @@ from pathlib import Path
 
 from avsr.corpora.datadir import Utterance
 from avsr.corpora.labels import (
-    MEDIA_SUFFIXES,
     Failure,
     clean_speaker,
-    files_under,
     media_duration,
     nothing_usable,
     read_label_text,
@@ -27,6 +25,7 @@ from avsr.corpora.labels import (
     watched,
 )
 from avsr.errors import LabelError
+from avsr.files import VIDEO_SUFFIXES, files_under
 
 SILENCES = frozenset({"sil", "sp"})
 TICKS_PER_SECOND = 25_000  # GRID: 1000 a frame
@@ -107,7 +106,7 @@ def read_corpus(root: Path, *, failures: list[Failure] | None = None) -> list[Ut
     Raises LabelError when nothing is usable, naming ``root``.
     """
     root = Path(root)
-    clips = _collect(root, MEDIA_SUFFIXES, "clips", failures)
+    clips = _collect(root, VIDEO_SUFFIXES, "clips", failures)
     labels = _collect(root, frozenset({".align"}), "labels", failures)
     utterances = []
     keys = sorted(clips.keys() | labels.keys())

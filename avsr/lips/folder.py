@@ -14,9 +14,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from avsr.errors import AvsrError, LabelError, MediaError
+from avsr.files import VIDEO_SUFFIXES, files_under
+from avsr.tables import read_media_scp, write_lines
 
 VERSION = 1  # of the crop's geometry: raised when it changes, so that older crops are made anew
-SUFFIXES = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp".split())
 _AHEAD = 4  # jobs handed out for each worker, so that none waits and no queue of a million is pickled
 _KILLED = "its decoding killed the process; the file is probably damaged"
 
@@ -53,8 +54,6 @@ def crop_data_dir(
     worked video.scp, wav.scp, utt2dur (seconds of the mouth clip), utt2face (mean confidence); the others are in
     failed.tsv (utt, path, reason). What was finished before from the same file in the same way is kept.
     """
-    from avsr.corpora.datadir import read_media_scp
-
     entries = read_media_scp(Path(data_dir) / "media.scp")
     jobs = [Job(entry.utt_id, entry.media, entry.start or 0.0, entry.end) for entry in entries]
     return _crop(jobs, Path(out_dir), nj, mouth_only)
@@ -71,13 +70,9 @@ def crop_folder(
     if not folder.is_dir():
         raise MediaError(f"{folder}: not a folder; give one that holds videos.")
     made = (out_dir / "mouth").resolve()  # of an earlier run, should the output lie inside the folder
-    videos = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and made not in path.resolve().parents
-    )
+    videos = [path for path in files_under(folder, VIDEO_SUFFIXES) if made not in path.resolve().parents]
     if not videos:
-        raise MediaError(f"{folder}: holds no video ({' '.join(sorted(SUFFIXES))}); give a folder that does.")
+        raise MediaError(f"{folder}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); give a folder that does.")
     return _crop(_named(videos, folder), out_dir, nj, mouth_only)
 
 
@@ -228,7 +223,6 @@ def _finished(job: Job, out_dir: Path, mouth_only: bool) -> bool:
 
 def _write_tables(jobs: list[Job], report: CropReport, out_dir: Path) -> None:
     """The Kaldi tables over the clips that there are, and failed.tsv."""
-    from avsr.corpora.datadir import write_lines
     from avsr.lips.mouth_clip import FPS
 
     rows: dict[str, list[str]] = {name: [] for name in ("video.scp", "wav.scp", "utt2dur", "utt2face")}

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from avsr.errors import MediaError
+from avsr.files import replace_file
 from avsr.lips.crop import SIDE
 
 FPS = 25
@@ -57,8 +57,8 @@ def save_mouth_clip(clip: MouthClip, path: str | os.PathLike, *, source: dict | 
         if len(video) + len(text) <= limit:
             break
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, video)
-    _replace(path.with_suffix(".json"), text)
+    replace_file(path, video)
+    replace_file(path.with_suffix(".json"), text)
 
 
 def load_mouth_clip(path: str | os.PathLike) -> MouthClip:
@@ -110,16 +110,3 @@ def _encode(frames: np.ndarray, quality: int) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return buffer.getvalue()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the final name, then take it: nothing half-written is ever found there."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

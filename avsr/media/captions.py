@@ -12,13 +12,13 @@ import dataclasses
 import html
 import json
 import math
-import os
 import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from avsr.errors import MediaError
+from avsr.files import replace_file
 
 LINE = 32
 """Half units a line: a Hangul syllable is two, everything narrow one."""
@@ -210,14 +210,10 @@ def write_json(path: str | Path, result: dict) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 under a temporary name in the same folder, then give it its final name."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(text.encode("utf-8", "replace"))
-        os.replace(temporary, path)
+        replace_file(path, text.encode("utf-8", "replace"))
     except OSError as error:
         raise MediaError(f"{path}: cannot be written ({error.strerror}); check the folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _body(text: str) -> str:

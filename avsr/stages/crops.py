@@ -8,7 +8,7 @@ from pathlib import Path
 
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
-from avsr.stages.tables import SPLITS
+from avsr.tables import SPLITS
 
 
 def crop_splits(data: Path, out: Path, *, nj: int, mouth_only: bool) -> None:

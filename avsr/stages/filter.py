@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsr.corpora.datadir import write_lines
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
-from avsr.stages.tables import SPLITS, read_table, spk2utt, write_table
+from avsr.tables import SPLITS, read_table, spk2utt, write_lines, write_table
 from avsr.text.hangul import to_jamo
 
 FRAME_RATE = 25  # vectors a second after the encoders, on which CTC works
+_LABEL_SLACK = 0.1  # seconds by which a label may be off
 TABLES = ("video.scp", "wav.scp", "align", "utt2spk", "utt2dur", "utt2face", "text")  # text last: it says finished
 
 
@@ -31,8 +31,8 @@ class Limits:
     token_type: str = "jamo"
 
 
-def reason_against(text: str, seconds: float, face: float, limits: Limits) -> str | None:
-    """Why an utterance is left out, in a few words; None when it is kept."""
+def reason_against(text: str, seconds: float, face: float, limits: Limits, *, spoken_until: float = 0.0) -> str | None:
+    """Why an utterance is left out, in a few words; None when it is kept. `spoken_until` is where its last word ends."""
     if not text:
         return "empty text"
     if seconds < limits.min_seconds:
@@ -43,6 +43,8 @@ def reason_against(text: str, seconds: float, face: float, limits: Limits) -> st
         return f"mean face confidence under {limits.min_face:g}"
     if ctc_frames(text, limits.token_type) > round(seconds * FRAME_RATE):
         return "more tokens than frames"
+    if spoken_until > seconds + _LABEL_SLACK:
+        return "words after the end of its clip"
     return None
 
 
@@ -62,7 +64,9 @@ def filter_split(source: Path, out: Path, limits: Limits, *, test: bool = False)
     dropped: dict[str, str] = {}
     for utterance, text in tables["text"].items():
         seconds, face = float(tables["utt2dur"][utterance]), float(tables["utt2face"][utterance])
-        reason = reason_against(text, seconds, face, limits)
+        words = tables.get("align", {}).get(utterance, "").split()  # start end word start end word ...
+        spoken_until = float(words[-2]) if words else 0.0
+        reason = reason_against(text, seconds, face, limits, spoken_until=spoken_until)
         if reason and (not test or not text):
             dropped[utterance] = reason
     kept = tables["text"].keys() - dropped.keys()

@@ -10,7 +10,7 @@ from pathlib import Path
 from avsr.corpora.datadir import Utterance, read_data_dir
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
-from avsr.stages.tables import SPLITS, read_table, spk2utt, write_table
+from avsr.tables import SPLITS, read_table, spk2utt, write_table
 from avsr.text.normalize import normalize_training
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from avsr.errors import AvsrError
 from avsr.stages.machine import describe_commit, describe_machine, describe_versions
 from avsr.stages.once import read_note
-from avsr.stages.tables import SPLITS, read_table
+from avsr.tables import SPLITS, read_table
 from avsr.text.scores import ErrorCount, Scores, bootstrap_interval
 
 MODE_NAMES = {

@@ -8,9 +8,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from avsr.corpora.datadir import write_lines
 from avsr.stages.command import run_main
 from avsr.stages.results import MODE_NAMES, ModeResult, results_table, write_up
+from avsr.tables import write_lines
 from avsr.text.scores import Scores, score_files
 
 

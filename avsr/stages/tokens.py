@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avsr.stages.command import run_main
-from avsr.stages.tables import read_table
+from avsr.tables import read_table
 from avsr.text.tokens import build_token_list
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from avsr.errors import LabelError
+from avsr.tables import read_table
 from avsr.text.normalize import normalize_scoring
 
 
@@ -131,7 +132,7 @@ def score_files(reference_text: Path, hypothesis_text: Path) -> Scores:
 
     LabelError names the file and the line for a line without an id, an id given twice, or bytes that are not UTF-8.
     """
-    references, hypotheses = _read_text(Path(reference_text)), _read_text(Path(hypothesis_text))
+    references, hypotheses = read_table(reference_text), read_table(hypothesis_text)
     try:
         return score_texts(references, hypotheses)
     except LabelError as error:
@@ -173,21 +174,3 @@ def _nfc(text: str) -> str:
 
 def _unspaced(text: str) -> str:
     return "".join(_nfc(text).split())
-
-
-def _read_text(path: Path) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise LabelError(f"{path} does not exist: run the stage that writes it") from error
-    except UnicodeDecodeError as error:
-        raise LabelError(f"{path} is not UTF-8: byte {error.start} cannot be read") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        utt_id, _, text = line.strip().partition(" ")
-        if utt_id in texts:
-            raise LabelError(f"{path}, line {number}: utterance '{utt_id}' is there twice")
-        texts[utt_id] = text.strip()
-    return texts

@@ -6,8 +6,6 @@ for the space (espnet2.bin.tokenize_text writes the same).
 
 from __future__ import annotations
 
-import os
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from avsr.errors import AvsrError
+from avsr.files import replace_file
 from avsr.text.hangul import from_jamo, to_jamo
 
 TokenType = Literal["jamo", "char", "bpe"]
@@ -103,9 +102,9 @@ class Tokenizer:
         if self.bpe_model is None:
             (out_dir / BPE_FILE).unlink(missing_ok=True)  # one of an earlier token type
         else:
-            _write(out_dir / BPE_FILE, self.bpe_model)
-        _write(out_dir / TYPE_FILE, f"{self.token_type}\n".encode())
-        _write(out_dir / TOKENS_FILE, "".join(f"{token}\n" for token in self.token_list).encode("utf-8"))
+            replace_file(out_dir / BPE_FILE, self.bpe_model)
+        replace_file(out_dir / TYPE_FILE, f"{self.token_type}\n".encode())
+        replace_file(out_dir / TOKENS_FILE, "".join(f"{token}\n" for token in self.token_list).encode("utf-8"))
 
 
 def load_tokenizer(token_dir: Path) -> Tokenizer:
@@ -219,14 +218,3 @@ def _check_token_list(tokens: Sequence[str]) -> None:
     twice = [token for token, count in Counter(tokens).items() if count > 1]
     if twice:
         raise AvsrError(f"the token list has '{twice[0]}' more than once")
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avsr.corpora.datadir import write_lines
 from avsr.decoding.decode_data import decode_data, main
 from avsr.errors import AvsrError, LabelError
 from avsr.lips.mouth_clip import MouthClip, save_mouth_clip
 from avsr.media.audio import write_audio
+from avsr.tables import write_lines
 from tests.decoding.conftest import speech
 
 

@@ -16,7 +16,7 @@ from avsr.stages import tokens as tokens_stage
 from avsr.stages.crops import crop_splits
 from avsr.stages.filter import Limits, ctc_frames, filter_split, reason_against
 from avsr.stages.format import format_split, share_time
-from avsr.stages.tables import SPLITS, read_table, spk2utt, write_table
+from avsr.tables import SPLITS, read_table, spk2utt, write_table
 from avsr.text.tokens import load_tokenizer
 
 
@@ -115,6 +115,17 @@ def test_parts_share_a_words_time_without_gaps(start, length, parts):
 )
 def test_reasons(text, seconds, face, reason):
     assert reason_against(text, seconds, face, Limits()) == reason
+
+
+def test_words_past_the_end_of_a_shortened_clip_are_not_learnt_from(tmp_path):
+    texts = {"a-1": "가 나", "a-2": "가 나"}
+    tables = {"text": texts, "utt2spk": dict.fromkeys(texts, "a"), "video.scp": dict.fromkeys(texts, "x.mp4")}
+    tables |= {"utt2dur": {"a-1": "1.000", "a-2": "0.600"}, "utt2face": dict.fromkeys(texts, "0.900")}
+    tables["align"] = dict.fromkeys(texts, "0.1 0.4 가 0.7 1.05 나")
+    for name, rows in tables.items():
+        write_table(tmp_path / "in" / name, rows)
+    assert filter_split(tmp_path / "in", tmp_path / "out", Limits()) == {"words after the end of its clip": 1}
+    assert set(read_table(tmp_path / "out" / "align")) == {"a-1"}
 
 
 def test_ctc_needs_a_blank_between_equal_tokens():

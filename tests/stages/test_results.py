@@ -10,7 +10,7 @@ from avsr.errors import AvsrError, LabelError
 from avsr.stages import score
 from avsr.stages.pack import describe_model
 from avsr.stages.results import data_hash, training_line
-from avsr.stages.tables import SPLITS, write_table
+from avsr.tables import SPLITS, write_table
 
 
 @pytest.fixture

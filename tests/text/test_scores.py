@@ -80,9 +80,9 @@ def test_files_are_read_as_kaldi_writes_them(tmp_path):
     [
         (b"u1 a\n", "1 utterances have no hypothesis, the first is 'u2'"),
         (b"u1 a\nu2 b\nu3 c\n", "have no reference, the first is 'u3'"),
-        (b"u1 a\nu1 b\n", "line 2: utterance 'u1' is there twice"),
+        (b"u1 a\nu1 b\n", "line 2: u1 is there twice"),
         (b"u1 \xff\n", "not UTF-8"),
-        (None, "does not exist"),
+        (None, "is missing"),
     ],
 )
 def test_broken_files_get_a_sentence_that_names_them(hypotheses, message, tmp_path):

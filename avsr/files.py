@@ -1,0 +1,44 @@
+"""Files, whatever is in them: found under a folder, written whole or not at all. The standard library alone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from avsr.errors import LabelError
+
+VIDEO_SUFFIXES = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp".split())
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write `data` beside the final name, then take that name: nothing half-written is ever found under it."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def files_under(root: Path, suffixes: frozenset[str]) -> list[Path]:
+    """Files with one of the `suffixes` (lower case), sorted; through links, but without hidden and `__MACOSX` ones.
+
+    LabelError when `root` is no folder.
+    """
+    if not root.is_dir():
+        raise LabelError(f"{root}: there is no such folder; check the path of the corpus.")
+    found, visited = [], set()
+    # Large corpora are often a folder of links to disks, which Path.rglob would leave out.
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in visited:  # a link back up
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        found += [Path(folder, name) for name in files if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in suffixes)
