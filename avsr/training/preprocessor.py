@@ -25,6 +25,8 @@ from avsr.training.augment import (
 )
 from avsr.training.data import frame_targets, read_align
 
+_SHORTEST = 0.08  # seconds of a piece: two frames
+
 
 class AVSRPreprocessor(AbsPreprocessor):
     """Called by ESPnet's data set with an utterance's raw data, in its loader processes.
@@ -87,6 +89,8 @@ class AVSRPreprocessor(AbsPreprocessor):
         if words:
             start, end, words = choose_piece(words, duration, rng, config)
             text = " ".join(word for *_, word in words)
+            start = max(0.0, min(start, duration - _SHORTEST))  # labels are off by a little, and may be past the end
+            end = max(end, start + _SHORTEST)
         else:
             start, end = 0.0, duration
         factor = rng.uniform(*config.tempo)

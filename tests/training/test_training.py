@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.errors import AvsrError
+from avsr.text.tokens import build_token_list
 from avsr.training.augment import Augmentation, change_tempo, choose_piece, hide, move_and_light, tempo_frames
 from avsr.training.data import frame_targets, read_align
+from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.train import data_arguments, overridden, schedule_arguments
 
 WORDS = [(0.5, 0.7, "bin"), (0.7, 0.9, "blue"), (0.9, 1.0, "at"), (1.2, 1.5, "f")]
@@ -100,3 +102,18 @@ def test_the_schedule_heeds_what_is_typed():
     typed = overridden(config, ["--max_epoch", "3", "--batch_size=21", "--optim_conf", "lr=0.1", "--ngpu", "2"])
     assert schedule_arguments(typed, 105) == ["--num_iters_per_epoch", "5", "--scheduler_conf", "total_steps=16"]
     assert typed["ngpu"] == 2 and "optim_conf" not in typed
+
+
+@pytest.mark.parametrize("align", ["2.95 3.1 f", "3.0 3.1 f", "1.0 1.0 f", "0.0 3.0 f"])
+@pytest.mark.parametrize("streams", ["both", "speech", "video"])
+def test_a_word_at_the_end_or_without_length_still_makes_an_example(tmp_path, align, streams):
+    tokenizer = build_token_list(["f"], "char", vocab_size=None, out_dir=tmp_path)
+    still = Augmentation(margin_s=(0.0, 0.0), keep_silence=0.0)
+    data = {"text": "f", "align": align, "speech": np.full(47926, 0.1, np.float32)}
+    data["video"] = np.zeros((75, 96, 96), np.uint8), np.ones(75, np.float32)
+    if streams != "both":
+        del data["video" if streams == "speech" else "speech"]
+    out = AVSRPreprocessor(True, tokenizer, still)("utt", data)
+    assert len(out["text"]) == 1 and len(out["align"]) >= 2
+    assert streams == "video" or len(out["speech"]) >= 640
+    assert streams == "speech" or len(out["video"]) == len(out["confidence"]) >= 2
