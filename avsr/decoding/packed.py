@@ -12,6 +12,7 @@ import os
 import pickle
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,7 +205,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
                 raise ModelError(f"{path}: lacks {missing[0]}, so it is no packed model; give the .zip that run.sh packs.")
             wanted = [name for name in (CONFIG, META, TYPE_FILE, TOKENS_FILE, BPE_FILE, WEIGHTS) if name in names]
             return {name: archive.read(name) for name in wanted}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # RuntimeError: encrypted
         raise ModelError(f"{path}: is no packed model, or damaged ({error}); give the .zip that run.sh packs.") from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); give a packed model.") from error

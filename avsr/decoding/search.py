@@ -45,9 +45,11 @@ class DecodeOptions:
         return self.beam_size == 1 and self.ctc_weight == 1
 
 
-def options_from(values: dict[str, Any], where: object) -> DecodeOptions:
+def options_from(values: Any, where: object) -> DecodeOptions:
     """The options named in `values`, the others as they are by default; AvsrError names `where` and the field."""
-    unknown = sorted(values.keys() - {field.name for field in dataclasses.fields(DecodeOptions)})
+    if not isinstance(values, dict):
+        raise AvsrError(f"{where}: is not a table of decode options; see conf/decode.yaml.")
+    unknown = sorted(map(str, values.keys() - {field.name for field in dataclasses.fields(DecodeOptions)}))
     if unknown:
         raise AvsrError(f"{where}: {unknown[0]} is no decode option; see conf/decode.yaml.")
     try:
@@ -66,8 +68,6 @@ def read_options(path: Path) -> DecodeOptions:
         raise AvsrError(f"{path}: cannot be read ({error.strerror}); give a file of decode options.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AvsrError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it.") from error
-    if not isinstance(values, dict):
-        raise AvsrError(f"{path}: is not a table of decode options; see conf/decode.yaml.")
     return options_from(values, path)
 
 
@@ -105,8 +105,8 @@ def search(
     ranked: dict[tuple[int, ...], float] = {}
     for hypothesis in found:  # best first
         score = float(hypothesis.score)
-        # An eos is added twice where a hypothesis ends in the very last step.
-        tokens = tuple(token for token in hypothesis.yseq.tolist()[1:] if token != eos)
+        # An eos is added twice where a hypothesis ends in the very last step; a decoder alone might even say blank.
+        tokens = tuple(token for token in hypothesis.yseq.tolist()[1:] if token not in (0, eos))
         if score > _DEAD:
             ranked.setdefault(tokens, score)
     return [Hypothesis(tokens, score) for tokens, score in list(ranked.items())[: options.nbest]]

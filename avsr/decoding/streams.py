@@ -100,7 +100,9 @@ class Streams:
             clip = extract_mouth_clips(self.path, start=start, end=end)[0]
             frames, confidence = clip.frames, clip.confidence
         except NoFaceError:
-            pass  # here; there may be one in another window, and if not, _conclude says so
+            # There may be one in another window, and if not, _conclude says so.
+            if length is None:
+                add_span(self.unseen, start, self.info.duration, 0.0, None)
         except MediaError as error:
             if start == 0 and self.mode != "auto":
                 raise

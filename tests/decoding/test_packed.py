@@ -121,6 +121,23 @@ def test_no_file_no_zip_and_a_torn_zip(packed, tmp_path):
         load_packed(tmp_path / "torn.zip")
 
 
+def test_a_zip_packed_again_with_damage_or_a_password(packed, tmp_path):
+    damaged = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(packed) as source, zipfile.ZipFile(damaged, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+        start = target.getinfo("model.pth").header_offset
+    data = bytearray(damaged.read_bytes())
+    data[start + 200 : start + 400] = bytes(range(200))
+    damaged.write_bytes(data)
+    locked, data = tmp_path / "locked.zip", bytearray(packed.read_bytes())
+    data[data.find(b"PK\x01\x02") + 8] |= 1  # the first member is encrypted, says the directory
+    locked.write_bytes(data)
+    for path in (damaged, locked):
+        with pytest.raises(ModelError, match=f"{path.name}: is no packed model, or damaged"):
+            load_packed(path)
+
+
 def rewritten(packed: Path, folder: Path, changes: dict[str, bytes | None]) -> Path:
     out = folder / "broken.zip"
     with zipfile.ZipFile(packed) as source, zipfile.ZipFile(out, "w") as target:

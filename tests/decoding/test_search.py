@@ -93,6 +93,26 @@ def test_hardly_any_frames():
     assert one[0].tokens == (2,)
 
 
+def test_a_decoder_that_says_blank_is_not_repeated():
+    from espnet.nets.scorer_interface import BatchScorerInterface
+
+    class Blanks(BatchScorerInterface):
+        def batch_score(self, ys, states, xs):
+            wanted = {1: 0, 2: 3}.get(ys.shape[1], V - 1)  # blank, then b, then the end
+            scores = torch.full((len(ys), V), -9.0)
+            scores[:, wanted] = -0.1
+            return scores, states
+
+    best = search(Blanks(), torch.zeros(8, 4), posterior(*[{0: 1.0}] * 8), DecodeOptions(3, 0.0))[0]
+    assert best.tokens == (3,)
+
+
+def test_options_must_be_a_table():
+    for values in (["beam_size"], 3, {1: 2}):
+        with pytest.raises(AvsrError, match="decode"):
+            options_from(values, "meta.yaml, decode")
+
+
 def test_the_file_of_options_and_the_defaults_agree():
     assert read_options(Path(__file__).parents[2] / "conf/decode.yaml") == DecodeOptions()
 

@@ -75,6 +75,8 @@ def test_auto_takes_what_there_is_and_says_why(recognizer, face, tmp_path):
     assert used("silent.mp4", sound=lambda times: np.zeros(len(times), np.float32)) == ("lip", "its sound is silent")
     assert used("sound.wav", video=False) == ("audio", "it holds no picture")
     assert used("dark.mp4", picture=black) == ("audio", "no face was found in it")
+    (unseen,) = recognizer.transcribe(tmp_path / "dark.mp4").damaged["lips"]
+    assert unseen.start == 0 and unseen.end > 1
 
 
 def test_what_cannot_be_is_one_sentence(recognizer, face, tmp_path):
