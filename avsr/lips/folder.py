@@ -216,9 +216,10 @@ def _source(job: Job, mouth_only: bool) -> dict:
 def _finished(job: Job, out_dir: Path, mouth_only: bool) -> bool:
     beside = _mouth(job, out_dir).with_suffix(".json")
     try:
-        return json.loads(beside.read_bytes()).get("source") == _source(job, mouth_only)
-    except (OSError, ValueError):  # never made, or its source is gone: making it anew gives the reason
+        same = json.loads(beside.read_bytes()).get("source") == _source(job, mouth_only)
+    except (OSError, ValueError, AttributeError):  # never made, or its source is gone: making it anew gives the reason
         return False
+    return same and _mouth(job, out_dir).exists()
 
 
 def _write_tables(jobs: list[Job], report: CropReport, out_dir: Path) -> None:

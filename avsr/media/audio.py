@@ -223,15 +223,16 @@ def read_audio(
 def write_audio(path: str | Path, samples: np.ndarray) -> None:
     """Write (n,) float samples in [-1, 1] at 16 kHz as 16-bit mono FLAC or WAV, by suffix, whole or not at all.
 
-    Samples beyond full scale are clipped. MediaError: another suffix or shape, NaN, or a folder that is missing.
+    Samples beyond full scale are clipped. MediaError: another suffix, shape or type, NaN, or a folder that is missing.
     """
     import soundfile
 
     path, samples = Path(path), np.asarray(samples)
     if path.suffix.lower() not in (".flac", ".wav"):
         raise MediaError(f"{path}: sound is written as .flac or .wav; change the suffix.")
-    if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise MediaError(f"{path}: samples of shape {samples.shape} cannot be written; give finite mono samples (n,).")
+    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating) or not np.isfinite(samples).all():
+        given = f"{samples.dtype} samples of shape {samples.shape}"
+        raise MediaError(f"{path}: {given} cannot be written; give finite mono float samples (n,).")
     if not path.parent.is_dir():
         raise MediaError(f"{path}: its folder does not exist; make it first.")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")

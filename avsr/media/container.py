@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -46,13 +47,19 @@ def open_container(path: str | Path) -> InputContainer:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise MediaError(f"{path}: no such file; check the path.")
-    if path.is_dir():
+    try:
+        state = path.stat()
+        if stat.S_ISREG(state.st_mode):
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a zero byte in the name is a ValueError
+        raise MediaError(f"{path}: no such file; check the path.") from None
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read ({error.strerror}); check its name and permissions.") from None
+    if stat.S_ISDIR(state.st_mode):
         raise MediaError(f"{path}: is a folder, not a media file; give a file in it.")
-    if not path.is_file():
+    if not stat.S_ISREG(state.st_mode):
         raise MediaError(f"{path}: is not a plain file; save the media as a file first.")
-    if path.stat().st_size == 0:
+    if state.st_size == 0:
         raise MediaError(f"{path}: is empty; record or copy it again.")
 
 

@@ -50,7 +50,7 @@ def normalize_scoring(text: str) -> str:
     and ``%`` as 퍼센트. The reading is the same on both sides, so a native reading (3개, 세 개) still counts as an error.
     Idempotent.
     """
-    return normalize_training(_NUMBER.sub(_read_number, normalize_training(text.replace("%", " 퍼센트 "))))
+    return normalize_training(_NUMBER.sub(_read_number, normalize_training(_fold_width(text).replace("%", " 퍼센트 "))))
 
 
 def _fold_width(text: str) -> str:

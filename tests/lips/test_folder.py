@@ -83,8 +83,10 @@ def test_resumes_and_notices_change(videos, tmp_path):
     assert (report.made, report.kept) == (1, 1)
     assert (out / "mouth" / "x.mp4").stat().st_mtime_ns == before
     write_mouth(source / "x.mp4", 9)
+    (out / "mouth" / "y.mp4").unlink()  # somebody made room
     report = crop_folder(source, out, nj=1, mouth_only=True)
-    assert (report.made, report.kept) == (1, 1) and table(out / "utt2dur")["x"] == "0.360"
+    assert (out / "mouth" / "y.mp4").exists()
+    assert (report.made, report.kept) == (2, 0) and table(out / "utt2dur")["x"] == "0.360"
 
 
 def test_the_output_may_lie_inside_and_names_may_be_anything(tmp_path):
@@ -92,6 +94,7 @@ def test_the_output_may_lie_inside_and_names_may_be_anything(tmp_path):
     write_mouth(tmp_path / unicodedata.normalize("NFD", "한글.mp4"), 5)
     write_mouth(tmp_path / "x.mp4", 5).rename(tmp_path / odd)
     (tmp_path / os.fsdecode(b"\xfe.mp4")).write_bytes(b"no media")
+    (tmp_path / "._x.mp4").write_bytes(b"what a Mac leaves beside a file; not listed as failed")
     for made, kept in ((2, 0), (0, 2)):
         report = crop_folder(tmp_path, tmp_path, nj=1, mouth_only=True)
         assert (report.made, report.kept, len(report.failed)) == (made, kept, 1)

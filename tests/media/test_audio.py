@@ -87,6 +87,7 @@ def test_what_cannot_be_written(tmp_path):
         ("a.mp3", good, "change the suffix"),
         ("a.wav", np.full(10, np.nan), "finite mono"),
         ("a.wav", np.zeros((10, 2)), "finite mono"),
+        ("a.wav", np.zeros(10, np.int16), "float samples"),
         ("no/a.wav", good, "folder does not exist"),
     ]:
         with pytest.raises(MediaError, match=reason):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,19 @@ def test_what_is_no_media(tmp_path):
     refused(tmp_path / "noise.mp4", "cannot be read as media")
     refused(tmp_path, "is a folder")
     refused(tmp_path / "absent.mp4", "no such file")
+    refused(tmp_path / "empty.mp4" / "inside.mp4", "no such file")
+    refused(tmp_path / ("x" * 300), "cannot be read .*name too long")
     refused(cut(make_video(tmp_path / "a.mp4", seconds=0.5, size=(160, 120)), 0.7), "without its index")
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = make_video(tmp_path / "a.mp4", seconds=0.2, size=(160, 120))
+
+    def forbidden(self, *_):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", forbidden)  # root, as tests in a container run, may read what nobody may
+    refused(path, "cannot be read .*Permission denied.*permissions")
 
 
 def test_playlists_read_no_other_file(tmp_path):
