@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from avsr.model.audio_encoder import SAMPLES_PER_FRAME, AudioEncoder
-from avsr.model.fusion import MODES, Fused, LateFusion
+from avsr.model.fusion import Fused, LateFusion
 from avsr.model.lip_encoder import LipEncoder
 from avsr.model.reliability import picture_features, posterior_features, sound_features
 
@@ -214,13 +214,6 @@ class AVSRModel(AbsESPnetModel):
         """Nothing is collected: the features are normalised by utterance, so no statistics of the corpus are needed."""
         lengths = batch["text_lengths"]
         return {"feats": torch.zeros(len(lengths), 1, 1), "feats_lengths": torch.ones_like(lengths)}
-
-
-def mode_streams(mode: str) -> torch.Tensor:
-    """(1, 2) bool: which of (audio, lip) a mode uses; ValueError for an unknown mode."""
-    if mode not in MODES:
-        raise ValueError(f"mode {mode!r} is unknown; it can be one of {', '.join(MODES)}")
-    return torch.tensor([[mode != "lip", mode != "audio"]])
 
 
 def frames_of(samples: int) -> int:

@@ -9,8 +9,6 @@ from torch import nn
 
 from avsr.model.reliability import AUDIO_FEATURES, LIP_FEATURES
 
-MODES = ("av", "audio", "lip")
-
 
 @dataclass
 class Fused:
