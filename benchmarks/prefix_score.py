@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import statistics
+import time
 from collections.abc import Sequence
 
 import torch
 
 from avsr.decoding.prefix_score import CTCPrefixScorer
 from avsr.decoding.runtime import one_thread, quiet_imports
+from avsr.decoding.shared_memory import share_memory
 from benchmarks.measure import medians, print_machine
 
 with quiet_imports():
@@ -50,6 +53,25 @@ def searcher(decoder: TransformerDecoder, log_probs: torch.Tensor, ctc, beam: in
     return BatchBeamSearch(scorers, weights, beam, eos + 1, eos, eos, pre_beam_score_key="full")
 
 
+class Watch:
+    """Seconds spent in the methods of a scorer that a search calls."""
+
+    def __init__(self, scorer) -> None:
+        self.seconds = 0.0
+        for name in ("batch_init_state", "batch_score_partial", "select_state"):
+            setattr(scorer, name, self._timed(getattr(scorer, name)))
+
+    def _timed(self, method):
+        def call(*args, **kwargs):
+            begun = time.perf_counter()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self.seconds += time.perf_counter() - begun
+
+        return call
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -62,23 +84,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     with quiet_imports():
         decoder = TransformerDecoder(options.vocabulary, SIZE, attention_heads=4, linear_units=384, num_blocks=2).eval()
+    share_memory(decoder)  # as the recogniser has it
     frames = round(options.seconds * 25)
     log_probs, memory = posterior(frames, options.vocabulary, seed=1), torch.randn(frames, SIZE)
     eos = options.vocabulary - 1
     best: dict[str, list[int]] = {}
+    scoring: dict[str, list[float]] = {"ours": [], "espnet": []}
 
     def run(name: str) -> None:
         ctc = CTCPrefixScorer(log_probs, eos) if name == "ours" else EspnetScorer(Posterior(log_probs), eos)
+        watch = Watch(ctc)
         with torch.inference_mode(), one_thread():
             best[name] = searcher(decoder, log_probs, ctc, options.beam)(memory)[0].yseq.tolist()
+        scoring[name].append(watch.seconds)
 
     times = medians({"ours": lambda: run("ours"), "espnet": lambda: run("espnet")}, options.runs)
     print_machine(options.runs)
     print(f"{options.seconds:g} s of media, beam {options.beam}, {len(best['ours']) - 2} tokens found,"
           f" {'the same' if best['ours'] == best['espnet'] else 'NOT THE SAME'} by both")
     for name, seconds in times.items():
-        print(f"search with the prefix scorer of {name}: {1000 * seconds:.0f} ms")
-    print(f"ours is {times['espnet'] / times['ours']:.2f} times as fast")
+        own = statistics.median(scoring[name][1:])  # without the turn that is thrown away
+        scoring[name] = [own]
+        print(f"search with the prefix scorer of {name}: {1000 * seconds:.0f} ms, {1000 * own:.0f} of them in the scorer")
+    ratio = scoring["espnet"][0] / scoring["ours"][0]
+    print(f"ours is {times['espnet'] / times['ours']:.2f} times as fast, the scorer by itself {ratio:.2f} times")
 
 
 if __name__ == "__main__":

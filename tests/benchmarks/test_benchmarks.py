@@ -7,15 +7,18 @@ import re
 import pytest
 
 from avsr.lips import extract
-from benchmarks import lips, measure, prefix_score, transcribe
+from avsr.lips.folder import crop_folder
+from avsr.tables import write_table
+from benchmarks import compression, lips, measure, prefix_score, transcribe
 from tests.decoding.conftest import DrawnFace, packed, run  # noqa: F401  (fixtures)
+from tests.media_maker import make_video
 
 
 def test_prefix_score(capsys):
     prefix_score.main(["--seconds", "0.4", "--vocabulary", "9", "--beam", "3", "--runs", "1"])
     said = capsys.readouterr().out
     assert "the same by both" in said and "medians of 1 runs" in said
-    assert len(re.findall(r"prefix scorer of \w+: \d+ ms", said)) == 2
+    assert len(re.findall(r"prefix scorer of \w+: \d+ ms, \d+ of them", said)) == 2
 
 
 def test_lips(capsys, monkeypatch):
@@ -46,3 +49,17 @@ def test_what_cannot_be_measured_is_told(tmp_path):
         measure.medians({}, 0)
     with pytest.raises(SystemExit, match="absent.zip"):
         transcribe.main(["--model", str(tmp_path / "absent.zip"), "--seconds", "0.2"])
+
+
+def test_compression(capsys, packed, tmp_path):  # noqa: F811
+    media = tmp_path / "media"
+    media.mkdir()
+    make_video(media / "a.mp4", seconds=0.6, size=(96, 96))
+    crop_folder(media, tmp_path / "dump", nj=1, mouth_only=True)
+    write_table(tmp_path / "data" / "media.scp", {"a": str(media / "a.mp4")})
+    write_table(tmp_path / "dump" / "text", {"a": "내일 또 만나요"})
+    where = ["--data", str(tmp_path / "data"), "--dump", str(tmp_path / "dump")]
+    compression.main(["--model", str(packed), *where, "--mouth_only"])
+    said = capsys.readouterr().out
+    assert "1 utterances" in said and all(f"{name}: WER" in said for name in ("fresh", "stored"))
+    assert float(re.search(r"at ([\d.]+) dB", said)[1]) > 30
