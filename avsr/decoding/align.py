@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 FRAME = 0.04
 """Seconds a frame of the posterior covers."""
 
+LONGEST_TOKEN = 6
+"""Frames between the beginnings of a word's first two tokens, at the most: 0.24 s, a slow syllable. CTC is free to say a
+sentence's first token anywhere in the silence before it, and often does so in the very first frame."""
+
 _PIECE_START = "\u2581"  # SentencePiece's sign for a space before a piece
 
 
@@ -21,8 +25,8 @@ def word_times(tokens: Sequence[int], log_probs: torch.Tensor, tokenizer: Tokeni
     """The words of `tokens`, in order, with media seconds inside `start` .. `start + T * 0.04`.
 
     The frames of each token come from the likeliest CTC path through all of them (torchaudio's forced_align); a word
-    lasts from its first token's first frame to its last token's last, and its confidence is the mean posterior of
-    those tokens in their frames. Where the frames are too few for any CTC path (the attention decoder may say more
+    lasts from its first token's first frame (but see LONGEST_TOKEN) to its last token's last, and its confidence is the
+    mean posterior of those tokens in their frames. Where the frames are too few for any CTC path (the attention decoder may say more
     than CTC can), the words share the time by length, and have no confidence.
 
     Args:
@@ -41,6 +45,8 @@ def word_times(tokens: Sequence[int], log_probs: torch.Tensor, tokenizer: Tokeni
     words = []
     for text, places in groups:
         first, last = spans[places[0]][0], spans[places[-1]][1]
+        if len(places) > 1:
+            first = max(first, spans[places[1]][0] - LONGEST_TOKEN)
         posteriors = [p for place in places for p in spans[place][2]]
         confidence = min(1.0, sum(posteriors) / len(posteriors))
         words.append(Word(round(start + first * FRAME, 3), round(start + last * FRAME, 3), text, round(confidence, 4)))

@@ -62,7 +62,7 @@ class AudioEncoder(nn.Module):
         output_size: size D of the vectors.
         mels: log-mel channels.
         channels: feature maps of the two subsampling convolutions.
-        encoder: `conformer` or `transformer`, ESPnet's.
+        encoder: ESPnet's `conformer`, `transformer` or `rnn` (LSTM); the last learns from the least speech.
         encoder_conf: passed on to it.
         specaug_conf: options of ESPnet's SpecAug, used in training alone; None for no masking.
     """
@@ -120,6 +120,10 @@ class AudioEncoder(nn.Module):
 
 
 def _sequence_encoder(kind: str, size: int, conf: dict) -> nn.Module:
+    if kind == "rnn":
+        from espnet2.asr.encoder.rnn_encoder import RNNEncoder
+
+        return RNNEncoder(size, output_size=size, subsample=None, **conf)
     if kind == "conformer":
         from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
 
@@ -128,4 +132,4 @@ def _sequence_encoder(kind: str, size: int, conf: dict) -> nn.Module:
         from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 
         return TransformerEncoder(size, output_size=size, input_layer=None, **conf)
-    raise ValueError(f"audio_conf.encoder is {kind!r}; it can be 'conformer' or 'transformer'")
+    raise ValueError(f"audio_conf.encoder is {kind!r}; it can be 'conformer', 'transformer' or 'rnn'")

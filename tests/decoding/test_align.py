@@ -29,6 +29,11 @@ def test_words_are_where_their_tokens_are():
     assert [word.confidence for word in words] == pytest.approx([0.9, 0.9], abs=1e-3)
 
 
+def test_a_first_token_said_into_the_silence_does_not_make_the_word_early():
+    words = word_times([GA, NA], path(GA, *[0] * 14, NA, NA), CHARACTERS)
+    assert [(word.start, word.end) for word in words] == [(0.36, 0.68)]
+
+
 def test_a_doubled_token_and_spaces_at_the_ends():
     words = word_times([SPACE, GA, GA, SPACE], path(SPACE, GA, 0, GA, SPACE), CHARACTERS)
     assert [(word.text, word.start, word.end) for word in words] == [("가가", 0.04, 0.16)]
