@@ -119,11 +119,25 @@ class AudioEncoder(nn.Module):
         return self.out(x), out_lengths
 
 
-def _sequence_encoder(kind: str, size: int, conf: dict) -> nn.Module:
-    if kind == "rnn":
+class _Recurrent(nn.Module):
+    """ESPnet's recurrent encoder, which wants the longest utterance first: pieces of random length come in any order."""
+
+    def __init__(self, size: int, conf: dict) -> None:
+        super().__init__()
         from espnet2.asr.encoder.rnn_encoder import RNNEncoder
 
-        return RNNEncoder(size, output_size=size, subsample=None, **conf)
+        self.rnn = RNNEncoder(size, output_size=size, subsample=None, **conf)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        order = lengths.argsort(descending=True, stable=True)
+        back = order.argsort()
+        x, out_lengths, _ = self.rnn(x[order], lengths[order])
+        return x[back], torch.as_tensor(out_lengths, device=lengths.device)[back], None
+
+
+def _sequence_encoder(kind: str, size: int, conf: dict) -> nn.Module:
+    if kind == "rnn":
+        return _Recurrent(size, conf)
     if kind == "conformer":
         from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
 

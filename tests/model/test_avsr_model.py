@@ -162,3 +162,16 @@ def test_what_is_reported_does_not_hang_on_chance():
     loss, one, _ = AVSRModel(VOCABULARY, small_config(keep_both=0.0))(**b)
     assert both.keys() == one.keys()
     assert torch.isfinite(both["audio_weight"]) and torch.isnan(one["audio_weight"]) and torch.isfinite(loss)
+
+
+def test_the_recurrent_audio_encoder_takes_utterances_in_any_order():
+    torch.manual_seed(0)
+    config = small_config()
+    recurrent = {"rnn_type": "lstm", "use_projection": False, "num_layers": 1, "hidden_size": 16, "dropout": 0.0}
+    config.audio_conf = {"channels": 4, "encoder": "rnn", "encoder_conf": recurrent}
+    model = AVSRModel(VOCABULARY, config).eval()
+    speech = torch.randn(2, 20 * 640) * 0.1
+    together, lengths = model.audio_encoder(speech, torch.tensor([9 * 640, 20 * 640]))
+    alone, _ = model.audio_encoder(speech[1:], torch.tensor([20 * 640]))
+    assert lengths.tolist() == [9, 20]
+    assert torch.allclose(together[1], alone[0], atol=1e-5)
