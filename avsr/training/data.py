@@ -7,21 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from avsr.errors import LabelError
 from avsr.lips.mouth_clip import load_mouth_clip
+from avsr.tables import read_table
 
 
 class MouthClipScp(Mapping):
     """`video.scp`: utterance -> (frames (T, 96, 96) uint8, confidence (T,) float32), decoded when asked for."""
 
     def __init__(self, path: str, keys_to_load: set | None = None) -> None:
-        self.paths: dict[str, str] = {}
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-            utterance, _, clip = line.partition(" ")
-            if not clip:
-                raise LabelError(f"{path}, line {number}: an utterance and the path of its mouth clip are wanted")
-            if keys_to_load is None or utterance in keys_to_load:
-                self.paths[utterance] = clip
+        rows = read_table(Path(path), filled=True)
+        self.paths = {utterance: clip for utterance, clip in rows.items() if keys_to_load is None or utterance in keys_to_load}
 
     def __getitem__(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
         return read_clip(self.paths[utterance])

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from espnet2.train.preprocessor import AbsPreprocessor
 
-from avsr.errors import LabelError
+from avsr.errors import AvsrError, LabelError
+from avsr.media.audio import SAMPLE_RATE
 from avsr.model.avsr_model import frames_of
 from avsr.noise.corruption import corrupt_picture, corrupt_sound
+from avsr.tables import read_table
 from avsr.text.tokens import Tokenizer
 from avsr.training.augment import (
     FRAME_RATE,
@@ -44,7 +46,7 @@ class AVSRPreprocessor(AbsPreprocessor):
         super().__init__(train)
         self.tokenizer = tokenizer
         self.augmentation = augmentation
-        self.noises = Recordings([] if noises is None or not train else _read_scp(noises))
+        self.noises = Recordings([] if noises is None or not train else list(read_table(noises, filled=True).values()))
 
     def __call__(self, uid: str, data: dict) -> dict[str, np.ndarray]:
         """Turn one utterance into arrays.
@@ -108,7 +110,11 @@ class AVSRPreprocessor(AbsPreprocessor):
 
 
 class Recordings(Sequence):
-    """Sound files, each read when it is asked for: most utterances are mixed with none."""
+    """Mono sound files at 16 kHz, each read when it is asked for: most utterances are mixed with none.
+
+    In the place of a silent recording (a corpus has some) the next one that sounds is given: there is no level to
+    mix silence at.
+    """
 
     def __init__(self, paths: list[str]) -> None:
         self.paths = paths
@@ -117,10 +123,17 @@ class Recordings(Sequence):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> np.ndarray:
+        for place in range(index, index + len(self.paths)):
+            samples = self._read(self.paths[place % len(self.paths)])
+            if samples.any():
+                return samples
+        raise AvsrError("every recording in the noise_scp is silent: name others")
+
+    @staticmethod
+    def _read(path: str) -> np.ndarray:
         import soundfile
 
-        return soundfile.read(self.paths[index], dtype="float32")[0]
-
-
-def _read_scp(path: Path) -> list[str]:
-    return [line.split(" ", 1)[1] for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+        samples, rate = soundfile.read(path, dtype="float32")
+        if samples.ndim != 1 or rate != SAMPLE_RATE:
+            raise AvsrError(f"{path}, in the noise_scp: {SAMPLE_RATE} Hz mono is wanted; convert it with avsr.media.audio")
+        return samples

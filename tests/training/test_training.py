@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from avsr.text.tokens import build_token_list
 from avsr.training.augment import Augmentation, change_tempo, choose_piece, hide, move_and_light, tempo_frames
 from avsr.training.data import frame_targets, read_align
 from avsr.training.preprocessor import AVSRPreprocessor
+from avsr.training.preprocessor import Recordings
 from avsr.training.train import data_arguments, overridden, schedule_arguments
 
 WORDS = [(0.5, 0.7, "bin"), (0.7, 0.9, "blue"), (0.9, 1.0, "at"), (1.2, 1.5, "f")]
@@ -117,3 +119,16 @@ def test_a_word_at_the_end_or_without_length_still_makes_an_example(tmp_path, al
     assert len(out["text"]) == 1 and len(out["align"]) >= 2
     assert streams == "video" or len(out["speech"]) >= 640
     assert streams == "speech" or len(out["video"]) == len(out["confidence"]) >= 2
+
+
+def test_a_silent_recording_makes_way_for_the_next_and_stereo_is_a_sentence(tmp_path):
+    paths = [str(tmp_path / name) for name in ("silent.wav", "noise.wav", "stereo.wav")]
+    soundfile.write(paths[0], np.zeros(800), 16000)
+    soundfile.write(paths[1], np.full(900, 0.1), 16000)
+    soundfile.write(paths[2], np.full((900, 2), 0.1), 16000)
+    recordings = Recordings(paths)
+    assert len(recordings[0]) == len(recordings[1]) == 900
+    with pytest.raises(AvsrError, match="stereo.wav.*mono"):
+        recordings[2]
+    with pytest.raises(AvsrError, match="every recording"):
+        Recordings(paths[:1])[0]
