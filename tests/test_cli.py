@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -92,16 +91,6 @@ def test_help_imports_nothing_heavy(command):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "Usage: avsr" in done.stdout
     assert not HEAVY & set(done.stdout.rpartition("MODULES")[2].split())
-
-
-def test_help_answers_in_half_a_second():
-    """Best of five, because a test machine may be busy with something else."""
-    times = []
-    for _ in range(5):
-        began = time.perf_counter()
-        assert run("--help").returncode == 0
-        times.append(time.perf_counter() - began)
-    assert min(times) < 0.5, f"avsr --help took {min(times):.2f} s"
 
 
 @pytest.mark.parametrize(

@@ -34,31 +34,20 @@ def test_the_same_run_gives_the_same_bytes(run, packed, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["again.zip"]
 
 
-def test_loading_is_quick_quiet_and_without_tasks(packed):
-    """In a process of its own: 5 s or less with torch's import, which alone takes longer where the machine is busy;
-    then what comes on top is held to torch's own time. Best of three."""
+def test_loading_is_quiet_and_without_tasks(packed):
+    """In a process of its own; espnet2.tasks alone takes 12 to 30 seconds to import."""
     script = (
-        "import sys, time\n"
+        "import sys\n"
         "import torch\n"
-        "torch_took = time.process_time()\n"
         "from avsr.decoding.recognizer import Recognizer\n"
         f"Recognizer.load({str(packed)!r})\n"
-        "took = time.process_time()\n"
         "import avsr.decoding.search as s, logging\n"
         "s.search(None, torch.zeros(3, 4), torch.zeros(3, 9).log_softmax(-1), s.DecodeOptions(2, 1.0))\n"
         "assert not logging.getLogger().handlers\n"
         "assert not [name for name in sys.modules if name.startswith('espnet2.tasks')]\n"
-        "print(torch_took, took)\n"
     )
-    spent = []
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2])
-        assert (done.returncode, done.stderr) == (0, "")
-        torch_took, took = map(float, done.stdout.split())  # and nothing else was printed
-        spent.append((took, took - torch_took))
-        if took < 5 or took < 2 * torch_took:
-            return
-    pytest.fail(f"loading took (seconds in all, without torch) {spent}")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
 
 
 @pytest.mark.parametrize("member", ["config.yaml", "model.pth", "tokens.txt", "token_type", "meta.yaml"])

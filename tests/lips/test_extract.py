@@ -1,6 +1,5 @@
 """A video to mouth clips: with a stand-in for the face model that knows where the faces are, and with the real one."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -231,16 +230,3 @@ def test_real_clip_that_opens_with_grey(face_model, shared_data):
         pytest.skip(f"{video} is absent")
     (clip,) = extract_mouth_clips(video)
     assert (clip.confidence[:12] < 0.5).all() and (clip.confidence[12:] > 0.9).all()
-
-
-def test_sixty_frames_a_second(face_model, shared_data, tmp_path):
-    """At 640x480; in processor time, for the machine may be busy: two cores, so twice 1/60 s a frame."""
-    import cv2
-
-    source = sorted(shared_data.glob("grid_s1/video/*.mp4"))[0]
-    frames = [cv2.resize(frame.image, (640, 480)) for frame in VideoReader(source)]
-    video = write_video(tmp_path / "vga.mp4", frames * 2)
-    extract_mouth_clips(source)  # imports and first-time costs
-    begun = time.process_time()
-    (clip,) = extract_mouth_clips(video)
-    assert (time.process_time() - begun) / len(clip.frames) < 2 / 60
