@@ -36,9 +36,9 @@ def describe_model(exp: Path, dump: Path, recipe: str, decode_config: Path) -> d
         "data_hash": data_hash(dump),
         "decode": read_yaml(decode_config),
     }
-    if trained:
-        meta |= {"date": trained["ended"], "trained_on": trained["machine"], "training_seconds": trained["seconds"]}
-    return meta
+    # A training that was adopted may have left no note of some of these.
+    noted = {"date": "ended", "trained_on": "machine", "training_seconds": "seconds"}
+    return meta | {name: trained[key] for name, key in noted.items() if key in trained}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
