@@ -37,7 +37,7 @@ REQUIRES = [
     "pip",
 ]
 EXTRAS = {
-    "test": ["pytest", "hypothesis", "matplotlib"],
+    "test": ["pytest", "hypothesis", "matplotlib", "pysubs2"],
 }
 
 setup(
