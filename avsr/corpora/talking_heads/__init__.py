@@ -1,0 +1,1 @@
+"""Made data: drawn Korean talking heads that speak with a synthetic voice."""
