@@ -65,7 +65,9 @@ install_packages() {
     venv_fits || make_venv "$uv"
     say "installing into $venv ($("$venv/bin/python" -V)); the first time 3 GB are downloaded"
     # uv, not pip: pip refuses ci_sdr, a dependency of espnet's, because it declares a direct URL.
-    "$uv" pip install --python "$venv/bin/python" --constraint constraints.txt --editable '.[test]' ||
+    # Compiled here, once: torch alone takes 3 s longer to import where each start compiles it again, as with
+    # PYTHONDONTWRITEBYTECODE or a .venv that the person using it may not write to.
+    "$uv" pip install --compile-bytecode --python "$venv/bin/python" --constraint constraints.txt --editable '.[test]' ||
         fail "the packages could not be installed; the reason is above. What was done is kept: run tools/install.sh again."
     state >"$stamp.new"
     mv "$stamp.new" "$stamp"
