@@ -1,0 +1,53 @@
+"""Sentences for the made corpus: five-slot commands, daily life, or the lines of the user's own file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from avsr.corpora.labels import read_label_text
+from avsr.corpora.talking_heads.lexicon import read_lexicon
+from avsr.errors import AvsrError
+from avsr.text.hangul import is_syllable
+from avsr.text.normalize import normalize_scoring
+
+
+def command_sentences(count: int, rng: np.random.Generator) -> list[str]:
+    """``count`` different sentences of five words, as 학생 축구 그러나 칠 노랑: person, thing, connective, number, colour.
+
+    NFC, single spaces. In the manner of GRID (Cooke et al. 2006): every word of a slot is equally likely and says nothing
+    about the others, so nothing but sound and lips tells them apart. AvsrError where there are not so many sentences.
+    """
+    slots = list(read_lexicon("command").values())
+    sizes = [len(words) for words in slots]
+    total = math.prod(sizes)
+    if not 0 <= count <= total:
+        raise AvsrError(f"{count} command sentences were asked for: the slots give from 0 to {total}.")
+    chosen = rng.permutation(total)[:count]
+    columns = np.unravel_index(chosen, sizes)
+    return [" ".join(words[i] for words, i in zip(slots, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def read_sentences(path: Path) -> list[str]:
+    """The sentences of a text file, one a line, in its order: NFC Hangul in single spaces, as ``normalize_scoring`` writes it.
+
+    Punctuation goes, figures are read the Sino-Korean way (write 세 개 for the native one). Empty lines are passed over and
+    of equal sentences the first stays, since one that is in the training set and in the test would be no test.
+
+    LabelError where the file cannot be read; AvsrError names the line that has a letter which cannot be spoken, or none.
+    """
+    path = Path(path)
+    sentences: dict[str, None] = {}
+    for number, line in enumerate(read_label_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        sentence = normalize_scoring(line)
+        strange = next((character for character in sentence if character != " " and not is_syllable(character)), None)
+        if strange is not None:
+            raise AvsrError(f"{path}, line {number}: '{strange}' cannot be spoken; write it as it is said, in Hangul.")
+        if not sentence:
+            raise AvsrError(f"{path}, line {number}: there is nothing to speak; write a sentence or remove the line.")
+        sentences[sentence] = None
+    return list(sentences)
