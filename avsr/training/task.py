@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
+from collections.abc import Set
 from pathlib import Path
 
+from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
+from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
+from espnet2.asr.encoder.rnn_encoder import RNNEncoder
+from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
+from espnet2.asr.specaug.specaug import SpecAug
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
 from avsr.errors import AvsrError
+from avsr.model.audio_encoder import AudioEncoder
 from avsr.model.avsr_model import AVSRModel, ModelConfig
+from avsr.model.fusion import LateFusion
+from avsr.model.lip_encoder import LipEncoder
 from avsr.noise.corruption import PictureCorruption, SoundCorruption
 from avsr.text.tokens import load_tokenizer
 from avsr.training.augment import Augmentation
@@ -71,10 +81,14 @@ class AVSRTask(AbsTask):
     def build_model(cls, args: argparse.Namespace) -> AVSRModel:
         tokenizer = load_tokenizer(Path(args.token_dir))
         config = make_config(ModelConfig, args.model_conf, "model_conf")
+        check_parts(config)
         crop, looked_at = make_augmentation(args.augment_conf).crop_size, config.lip_conf.get("crop_size", 88)
         if crop != looked_at:
             raise AvsrError(f"augment_conf.crop_size is {crop} and model_conf.lip_conf.crop_size is {looked_at}: make them equal")
-        return AVSRModel(len(tokenizer), config)
+        try:
+            return AVSRModel(len(tokenizer), config)
+        except (TypeError, ValueError, AssertionError) as error:
+            raise AvsrError(f"no model can be made from model_conf ({error}): correct that field") from error
 
 
 def make_augmentation(conf: dict) -> Augmentation:
@@ -88,8 +102,40 @@ def make_augmentation(conf: dict) -> Augmentation:
 
 def make_config(kind: type, conf: dict, where: str):
     """A configuration dataclass from a dictionary; AvsrError names a field that does not exist."""
-    known = {field.name for field in dataclasses.fields(kind)}
-    unknown = sorted(set(conf) - known)
+    _check_fields(conf, {field.name for field in dataclasses.fields(kind)}, where)
+    return kind(**conf)
+
+
+def check_parts(config: ModelConfig) -> None:
+    """AvsrError names a field that a part of the model does not have, in the part's own conf."""
+    fixed = {"output_size"}
+    _check_part(config.lip_conf, LipEncoder, fixed, "lip_conf")
+    _check_part(config.audio_conf, AudioEncoder, fixed, "audio_conf")
+    _check_part(config.fusion_conf, LateFusion, set(), "fusion_conf")
+    _check_part(config.decoder_conf, TransformerDecoder, {"vocab_size", "encoder_output_size"}, "decoder_conf")
+    kind = config.audio_conf.get("encoder", "conformer")
+    if kind not in _SEQUENCE_ENCODERS:
+        raise AvsrError(f"model_conf.audio_conf.encoder is {kind!r}; it can be {', '.join(_SEQUENCE_ENCODERS)}")
+    encoder, set_here = _SEQUENCE_ENCODERS[kind]
+    _check_part(config.audio_conf.get("encoder_conf") or {}, encoder, {"input_size", *fixed, *set_here}, "audio_conf.encoder_conf")
+    _check_part(config.audio_conf.get("specaug_conf") or {}, SpecAug, set(), "audio_conf.specaug_conf")
+
+
+# With what `avsr.model.audio_encoder` itself sets.
+_SEQUENCE_ENCODERS = {
+    "conformer": (ConformerEncoder, ("input_layer", "rel_pos_type")),
+    "transformer": (TransformerEncoder, ("input_layer",)),
+    "rnn": (RNNEncoder, ("subsample",)),
+}
+
+
+def _check_part(conf: object, part: type, set_here: set[str], where: str) -> None:
+    _check_fields(conf, inspect.signature(part).parameters.keys() - set_here, f"model_conf.{where}")
+
+
+def _check_fields(conf: object, known: Set[str], where: str) -> None:
+    if not isinstance(conf, dict):
+        raise AvsrError(f"{where} is {conf!r}; give a table of names and values")
+    unknown = sorted(map(str, conf.keys() - known))
     if unknown:
         raise AvsrError(f"{where}: there is no field {unknown[0]!r}; it can be one of {', '.join(sorted(known))}")
-    return kind(**conf)
