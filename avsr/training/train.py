@@ -15,21 +15,28 @@ _ALIGN = ("align", "align", "text")
 
 
 def data_arguments(train: Path, valid: Path) -> list[str]:
-    """ESPnet's options that name the data: every file that both directories have.
+    """ESPnet's options that name the data: every file of both directories. Word times may be absent from either.
 
     Raises:
-        AvsrError: there is no text, or neither sound nor mouth clips.
+        AvsrError: there is no text, neither sound nor mouth clips, or a stream that only one of the directories has.
     """
-    names = [entry for entry in (*DATA_FILES, _ALIGN) if (train / entry[0]).exists() and (valid / entry[0]).exists()]
-    found = {entry[1] for entry in names}
-    if "text" not in found:
+    files = {file for directory in (train, valid) for file, *_ in DATA_FILES if (directory / file).exists()}
+    if not all((directory / "text").exists() for directory in (train, valid)):
         raise AvsrError(f"{train} and {valid} have no file `text` both: run the format stage first")
-    if not found & {"speech", "video"}:
+    if files == {"text"}:
         raise AvsrError(f"{train} has neither wav.scp nor video.scp: run the crops and format stages first")
+    for file in sorted(files):
+        for there, lacking in ((train, valid), (valid, train)):
+            if not (lacking / file).exists():
+                raise AvsrError(
+                    f"{lacking} has no {file}, which {there} has: run the crops and format stages for both, "
+                    f"or remove {there / file} to train without that stream"
+                )
     arguments = []
     for option, directory in (("train", train), ("valid", valid)):
-        for file, name, kind in names:
-            arguments += [f"--{option}_data_path_and_name_and_type", f"{directory / file},{name},{kind}"]
+        for file, name, kind in (*DATA_FILES, _ALIGN):
+            if (directory / file).exists():
+                arguments += [f"--{option}_data_path_and_name_and_type", f"{directory / file},{name},{kind}"]
     return arguments
 
 

@@ -89,6 +89,27 @@ def test_command_line_names_what_is_there(tmp_path):
     assert "video.scp,video,mouth_clip" in arguments and "speech" not in arguments
 
 
+@pytest.mark.parametrize(("has", "lacks"), [("train", "dev"), ("dev", "train")])
+def test_a_stream_that_only_one_split_has_is_a_sentence(tmp_path, has, lacks):
+    for name in ("train", "dev"):
+        (tmp_path / name).mkdir()
+        for file in ("text", "video.scp"):
+            (tmp_path / name / file).touch()
+    (tmp_path / has / "wav.scp").touch()
+    with pytest.raises(AvsrError, match=f"{lacks} has no wav.scp, which .*{has} has"):
+        data_arguments(tmp_path / "train", tmp_path / "dev")
+
+
+def test_word_times_of_one_split_are_kept(tmp_path):
+    for name in ("train", "dev"):
+        (tmp_path / name).mkdir()
+        for file in ("text", "wav.scp"):
+            (tmp_path / name / file).touch()
+    (tmp_path / "train" / "align").touch()
+    arguments = data_arguments(tmp_path / "train", tmp_path / "dev")
+    assert sum("align,align,text" in argument for argument in arguments) == 1
+
+
 def test_the_schedule_is_as_long_as_the_training():
     config = {"batch_size": 10, "max_epoch": 3, "scheduler": "onecyclelr", "batch_type": "unsorted"}
     assert schedule_arguments(config, 105) == ["--num_iters_per_epoch", "10", "--scheduler_conf", "total_steps=31"]
