@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from avsr.media.audio import SAMPLE_RATE
 from avsr.noise.corruption import PictureCorruption, SoundCorruption
 
 FRAME_RATE = 25
+SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
+SHORTEST = 2  # frames of a piece
 
 WordTime = tuple[float, float, str]
 
@@ -50,9 +53,14 @@ class Augmentation:
 
 
 def choose_piece(
-    words: list[WordTime], duration: float, rng: np.random.Generator, config: Augmentation
-) -> tuple[float, float, list[WordTime]]:
-    """A run of words to train on: its start and end in seconds, and the words with times counted from that start."""
+    words: list[WordTime], frames: int, rng: np.random.Generator, config: Augmentation
+) -> tuple[int, int, list[WordTime]]:
+    """A run of words to train on: its first frame, that after its last, and the words, timed from the first in seconds.
+
+    Whole frames, so that the sound can be cut where the picture is; two or more of them, where there are that many,
+    though labels are off by a little, and may be past the end.
+    """
+    duration = frames / FRAME_RATE
     first, stop = 0, len(words)
     if rng.random() < config.piece and len(words) > config.shortest_piece:
         count = int(rng.integers(config.shortest_piece, len(words)))
@@ -63,7 +71,11 @@ def choose_piece(
     )
     start = max(0.0, words[first][0] - (before if first == 0 else 0.0))
     end = min(duration, words[stop - 1][1] + (after if stop == len(words) else 0.0))
-    return start, end, [(a - start, b - start, text) for a, b, text in words[first:stop]]
+    # Outwards, so that nothing of the words is lost; 1e-6 because 0.28 * 25 is a little more than 7.
+    first_frame = max(0, min(math.floor(start * FRAME_RATE + 1e-6), frames - SHORTEST))
+    stop_frame = max(math.ceil(end * FRAME_RATE - 1e-6), first_frame + SHORTEST)
+    start = first_frame / FRAME_RATE
+    return first_frame, stop_frame, [(a - start, b - start, text) for a, b, text in words[first:stop]]
 
 
 def change_tempo(samples: np.ndarray, factor: float) -> np.ndarray:
@@ -114,6 +126,7 @@ def hide(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> 
     return frames
 
 
-def cut_samples(samples: np.ndarray, start: float, end: float) -> np.ndarray:
-    """Samples between two times in seconds, at 16 kHz."""
-    return samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+def cut_samples(samples: np.ndarray, first: int, stop: int) -> np.ndarray:
+    """The 640 samples of each frame from `first` until before `stop`; where sound ends first, silence for two frames."""
+    cut = samples[first * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
+    return np.pad(cut, (0, max(0, SHORTEST * SAMPLES_PER_FRAME - len(cut))))

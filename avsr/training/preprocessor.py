@@ -16,7 +16,6 @@ from avsr.noise.corruption import corrupt_picture, corrupt_sound
 from avsr.tables import read_table
 from avsr.text.tokens import Tokenizer
 from avsr.training.augment import (
-    FRAME_RATE,
     Augmentation,
     change_tempo,
     choose_piece,
@@ -26,8 +25,6 @@ from avsr.training.augment import (
     tempo_frames,
 )
 from avsr.training.data import frame_targets, read_align
-
-_SHORTEST = 0.08  # seconds of a piece: two frames
 
 
 class AVSRPreprocessor(AbsPreprocessor):
@@ -87,24 +84,19 @@ class AVSRPreprocessor(AbsPreprocessor):
 
     def _vary(self, rng: np.random.Generator, text: str, speech, frames, confidence, words: list) -> tuple:
         config = self.augmentation
-        duration = len(frames) / FRAME_RATE if frames is not None else len(speech) / (FRAME_RATE * 640)
+        first, stop = 0, len(frames) if frames is not None else frames_of(len(speech))
         if words:
-            start, end, words = choose_piece(words, duration, rng, config)
+            first, stop, words = choose_piece(words, stop, rng, config)
             text = " ".join(word for *_, word in words)
-            start = max(0.0, min(start, duration - _SHORTEST))  # labels are off by a little, and may be past the end
-            end = max(end, start + _SHORTEST)
-        else:
-            start, end = 0.0, duration
         factor = rng.uniform(*config.tempo)
         words = [(a * factor, b * factor, word) for a, b, word in words]
         if frames is not None:
-            first, stop = round(start * FRAME_RATE), max(round(start * FRAME_RATE) + 2, round(end * FRAME_RATE))
             frames, confidence = frames[first:stop], confidence[first:stop]
             shown = tempo_frames(len(frames), factor)
             frames, confidence = corrupt_picture(frames[shown], confidence[shown], rng, config.picture)
             frames = hide(move_and_light(frames, rng, config), rng, config)
         if speech is not None:
-            speech = change_tempo(cut_samples(speech, start, end), factor)
+            speech = change_tempo(cut_samples(speech, first, stop), factor)
             speech = corrupt_sound(speech, rng, noises=self.noises, config=config.sound)
         return text, speech, frames, confidence, words
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.errors import AvsrError
+from avsr.noise.corruption import PictureCorruption, SoundCorruption
 from avsr.text.tokens import build_token_list
 from avsr.training.augment import Augmentation, change_tempo, choose_piece, hide, move_and_light, tempo_frames
 from avsr.training.data import frame_targets, read_align
@@ -16,6 +17,8 @@ from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.preprocessor import Recordings
 from avsr.training.train import data_arguments, overridden, schedule_arguments
 
+NO_SOUND_FAULT = SoundCorruption(clean=1.0, noise=0.0, muted=0.0, dropouts=0.0, clipped=0.0, telephone=0.0)
+NO_PICTURE_FAULT = PictureCorruption(clean=1.0, frozen=0.0, occluded=0.0, blurred=0.0, dropped=0.0)
 WORDS = [(0.5, 0.7, "bin"), (0.7, 0.9, "blue"), (0.9, 1.0, "at"), (1.2, 1.5, "f")]
 
 
@@ -39,13 +42,37 @@ def test_more_tokens_than_frames_still_fit_and_stay_inside():
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1))
 def test_a_piece_is_a_run_of_words_inside_the_utterance(seed, piece, keep):
     config = Augmentation(piece=piece, keep_silence=keep)
-    start, end, words = choose_piece(WORDS, 3.0, np.random.default_rng(seed), config)
+    first, stop, words = choose_piece(WORDS, 75, np.random.default_rng(seed), config)
+    start, end = first / 25, stop / 25
     texts = [text for *_, text in words]
     everything = [text for *_, text in WORDS]
     assert any(texts == everything[i : i + len(texts)] for i in range(len(everything)))
     assert len(texts) >= config.shortest_piece
     assert 0 <= start <= end <= 3.0
-    assert words[0][0] >= 0 and words[-1][1] <= end - start + 1e-9
+    assert words[0][0] >= -1e-6 and words[-1][1] <= end - start + 1e-6
+
+
+def test_both_streams_of_a_piece_begin_at_the_same_time(tmp_path):
+    tokenizer = build_token_list(["f"], "char", vocab_size=None, out_dir=tmp_path)
+    still = {"rotation": 0.0, "scale": (1.0, 1.0), "shift": 0.0, "gain": (1.0, 1.0), "offset": 0.0, "gamma": (1.0, 1.0)}
+    still |= {"flip": 0.0, "erase": 0.0, "time_masks": 0, "tempo": (1.0, 1.0), "margin_s": (0.0, 0.3), "keep_silence": 0.0}
+    still = Augmentation(**still, sound=NO_SOUND_FAULT, picture=NO_PICTURE_FAULT)
+    frames = np.repeat(np.arange(75, dtype=np.uint8), 96 * 96).reshape(75, 96, 96)
+    speech = np.repeat(np.arange(75, dtype=np.float32), 640) / 100  # frame and sample tell their own place
+    for seed in range(20):
+        np.random.seed(seed)  # as ESPnet does for its loader processes
+        data = {"text": "f", "align": "1.013 1.41 f 1.41 2.29 f", "speech": speech, "video": (frames, np.ones(75, np.float32))}
+        out = AVSRPreprocessor(True, tokenizer, still)("utt", data)
+        assert out["video"][0, 40, 40] == round(out["speech"][0] * 100)
+        assert len(out["speech"]) == 640 * len(out["video"])
+
+
+def test_a_piece_after_the_end_of_the_sound_is_silent(tmp_path):
+    tokenizer = build_token_list(["f"], "char", vocab_size=None, out_dir=tmp_path)
+    picture = np.zeros((75, 96, 96), np.uint8), np.ones(75, np.float32)
+    data = {"text": "f", "align": "2.0 2.4 f", "speech": np.full(16000, 0.1, np.float32), "video": picture}
+    out = AVSRPreprocessor(True, tokenizer, Augmentation(margin_s=(0.0, 0.0), keep_silence=0.0))("utt", data)
+    assert len(out["speech"]) >= 640
 
 
 @settings(deadline=None)
