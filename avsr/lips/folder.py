@@ -2,23 +2,17 @@
 
 import json
 import os
-import signal
 import traceback
 import unicodedata
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from avsr.errors import AvsrError, LabelError, MediaError
 from avsr.files import VIDEO_SUFFIXES, files_under
+from avsr.processes import KILLED, progress, work_off
 from avsr.tables import read_media_scp, write_lines
 
 VERSION = 1  # of the crop's geometry: raised when it changes, so that older crops are made anew
-_AHEAD = 4  # jobs handed out for each worker, so that none waits and no queue of a million is pickled
 _KILLED = "its decoding killed the process; the file is probably damaged"
 
 
@@ -117,63 +111,16 @@ def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> CropRepo
 
         face_model_path()  # fetched once, here, and not by every worker at the same time
     failed = {}
-    with _progress(len(jobs), report.kept) as advance:
-        for job, reason in _outcomes(waiting, out_dir, nj, mouth_only):
+    with progress("mouth clips", len(jobs), report.kept) as advance:
+        for job, reason in work_off(waiting, crop_one, (out_dir, mouth_only), nj):
             if reason:
-                failed[job.utt] = reason
+                failed[job.utt] = _KILLED if reason == KILLED else reason
             else:
                 report.made += 1
             advance()
     report.failed = [(job.utt, job.path, failed[job.utt]) for job in jobs if job.utt in failed]
     _write_tables([job for job in jobs if job.utt not in failed], report, out_dir)
     return report
-
-
-def _outcomes(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> Iterator[tuple[Job, str | None]]:
-    """Each job, as it ends, with the reason why it failed or None.
-
-    A file that kills its process (decoders are C) takes the whole pool along, so those under way then are tried again
-    one by one, each in a process of its own, and only the one that kills again has failed.
-    """
-    queue = list(reversed(jobs))
-    while queue:
-        suspects = []
-        for job, reason in _one_pool(queue, out_dir, nj, mouth_only):
-            if reason == _KILLED:
-                suspects.append(job)
-            else:
-                yield job, reason
-        for job in suspects:
-            yield from _one_pool([job], out_dir, 1, mouth_only)
-
-
-def _one_pool(queue: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> Iterator[tuple[Job, str | None]]:
-    """Works off `queue` from its end with `nj` processes, until it is empty or one of them dies; see `_outcomes`."""
-    pool = ProcessPoolExecutor(nj, get_context("spawn"), _start_worker)
-    running: dict[Future, Job] = {}
-    whole = True
-    try:
-        while running or (queue and whole):
-            try:
-                while whole and queue and len(running) < nj * _AHEAD:
-                    future = pool.submit(crop_one, queue[-1], out_dir, mouth_only)
-                    running[future] = queue.pop()
-            except BrokenProcessPool:
-                whole = False
-                if not running:
-                    yield queue.pop(), _KILLED
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                job, killed = running.pop(future), isinstance(future.exception(), BrokenProcessPool)
-                whole = whole and not killed
-                yield job, _KILLED if killed else future.result()
-    finally:  # also when interrupted: what is under way is finished, what waits is not begun
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """The cores are shared out by process: OpenCV must not take all of them again. Ctrl-C is the parent's to answer."""
-    os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def crop_one(job: Job, out_dir: Path, mouth_only: bool) -> str | None:
@@ -239,15 +186,3 @@ def _write_tables(jobs: list[Job], report: CropReport, out_dir: Path) -> None:
         write_lines(out_dir / name, lines)
     failed = ("\t".join(" ".join(_printable(value).split()) for value in row) for row in report.failed)
     write_lines(out_dir / "failed.tsv", ["utt\tpath\treason", *failed])
-
-
-@contextmanager
-def _progress(total: int, finished: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr over all clips; gives the function that advances it by one."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = [TextColumn("mouth clips"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()]
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total, completed=finished)
-        yield lambda: bar.advance(task)

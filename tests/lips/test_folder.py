@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from avsr.errors import AvsrError, LabelError, MediaError
-from avsr.lips import folder
 from avsr.lips.folder import Job, crop_data_dir, crop_folder
 from avsr.lips.mouth_clip import load_mouth_clip
 
@@ -113,20 +112,6 @@ def test_a_data_directory_with_times(tmp_path):
     import soundfile
 
     assert soundfile.info(tmp_path / "out/wav/s1-a.flac").frames == pytest.approx(0.8 * 16000, abs=1600)
-
-
-def _dies_on_bad(job: Job, out_dir: Path, mouth_only: bool) -> str | None:
-    """In the place of crop_one: one file that takes its process down, as a fault in a decoder's C code would."""
-    if "bad" in job.utt:
-        os._exit(3)
-    return None
-
-
-def test_a_file_that_kills_its_process_fails_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(folder, "crop_one", _dies_on_bad)
-    jobs = [Job(name, tmp_path / name) for name in ("a", "bad")]
-    outcomes = {job.utt: reason for job, reason in folder._outcomes(jobs, tmp_path, 2, True)}
-    assert outcomes["a"] is None and "killed the process" in outcomes["bad"]
 
 
 def test_sentences_for_what_cannot_be_done(tmp_path):

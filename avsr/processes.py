@@ -1,0 +1,81 @@
+"""Work shared out over processes: jobs in, what came of each as it ends, and a bar meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+Job = TypeVar("Job")
+
+KILLED = "killed its process"
+_AHEAD = 4  # jobs handed out for each worker, so that none waits and no queue of a million is pickled
+
+
+def work_off(
+    jobs: Sequence[Job], work: Callable[..., str | None], arguments: tuple[Any, ...], nj: int
+) -> Iterator[tuple[Job, str | None]]:
+    """Call `work(job, *arguments)` in `nj` processes; each job, as it ends, with what that returned.
+
+    `work` is a function of a module and returns None, or why it could not do the job. Libraries may end a process
+    instead of raising (decoders are C), which takes the whole pool along: those under way then are tried again one by
+    one, each in a process of its own, and only the one that kills again comes back with KILLED.
+    """
+    queue = list(reversed(jobs))
+    while queue:
+        suspects = []
+        for job, reason in _one_pool(queue, work, arguments, nj):
+            if reason == KILLED:
+                suspects.append(job)
+            else:
+                yield job, reason
+        for job in suspects:
+            yield from _one_pool([job], work, arguments, 1)
+
+
+def _one_pool(
+    queue: list[Job], work: Callable[..., str | None], arguments: tuple[Any, ...], nj: int
+) -> Iterator[tuple[Job, str | None]]:
+    """Works off `queue` from its end with `nj` processes, until it is empty or one of them dies; see `work_off`."""
+    pool = ProcessPoolExecutor(nj, get_context("spawn"), _start_worker)
+    running: dict[Future, Job] = {}
+    whole = True
+    try:
+        while running or (queue and whole):
+            try:
+                while whole and queue and len(running) < nj * _AHEAD:
+                    future = pool.submit(work, queue[-1], *arguments)
+                    running[future] = queue.pop()
+            except BrokenProcessPool:
+                whole = False
+                if not running:
+                    yield queue.pop(), KILLED
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job, killed = running.pop(future), isinstance(future.exception(), BrokenProcessPool)
+                whole = whole and not killed
+                yield job, KILLED if killed else future.result()
+    finally:  # also when interrupted: what is under way is finished, what waits is not begun
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """The cores are shared out by process: OpenCV must not take all of them again. Ctrl-C is the parent's to answer."""
+    os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def progress(what: str, total: int, finished: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr over all of `what` (a word for what is counted); gives the function that advances it by one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total, completed=finished)
+        yield lambda: bar.advance(task)
