@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from avsr.errors import AvsrError
 from avsr.text.hangul import is_syllable
+from avsr.text.pronunciation_context import closes_phrase
 from avsr.text.pronunciation_rules import apply_rules
 from avsr.text.pronunciation_words import respell
 from avsr.text.syllable import Syllable
@@ -79,7 +80,13 @@ def _phrase_sounds(phrase: list[str], first: int) -> list[list[Syllable]]:
     """Eojeol that are spoken without a break, ``first`` the index of the first one -> their syllables as they sound."""
     respelt = respell(phrase)
     words = [[Syllable.of(character, first + i) for character in word] for i, word in enumerate(respelt)]
-    apply_rules([syllable for word in words for syllable in word])
+    group: list[Syllable] = []
+    for word, spelt, after in zip(words, phrase, [*phrase[1:], ""], strict=True):
+        group += word
+        if closes_phrase(spelt, after):
+            apply_rules(group)
+            group = []
+    apply_rules(group)
     return words
 
 

@@ -11,21 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from avsr.text.syllable import ASPIRATED, TENSE, Syllable
+from avsr.text.syllable import ASPIRATED, HEARD_CODA, TENSE, Syllable
 
 Rule = Callable[[Syllable, Syllable], None]
 
-# Articles 9-11: the 27 codas as the seven that can be heard.
-HEARD_CODA = {
-    "": "",
-    **dict.fromkeys("ㄱㄲㅋㄳㄺ", "ㄱ"),
-    **dict.fromkeys("ㄷㅅㅆㅈㅊㅌㅎ", "ㄷ"),
-    **dict.fromkeys("ㅂㅍㅄㄿ", "ㅂ"),
-    **dict.fromkeys("ㄴㄵㄶ", "ㄴ"),
-    **dict.fromkeys("ㄹㄼㄽㄾㅀ", "ㄹ"),
-    **dict.fromkeys("ㅁㄻ", "ㅁ"),
-    "ㅇ": "ㅇ",
-}
 _CLUSTERS = {
     "ㄳ": "ㄱㅅ", "ㄵ": "ㄴㅈ", "ㄶ": "ㄴㅎ", "ㄺ": "ㄹㄱ", "ㄻ": "ㄹㅁ", "ㄼ": "ㄹㅂ",
     "ㄽ": "ㄹㅅ", "ㄾ": "ㄹㅌ", "ㄿ": "ㄹㅍ", "ㅀ": "ㄹㅎ", "ㅄ": "ㅂㅅ",
@@ -55,13 +44,13 @@ def apply_rules(phrase: list[Syllable]) -> None:
 
 
 def _spelt_vowel(syllable: Syllable) -> None:
-    """Article 5: ㅢ after a consonant is ㅣ (proviso 3: 희망[히망]), ㅖ except in 예 and 례 is ㅔ (proviso 2: 시계[시게]).
+    """Article 5: ㅢ after a consonant is ㅣ (proviso 3: 희망[히망]), ㅖ except in 예 and 례 (also as 녜) is ㅔ (proviso 2: 시계[시게]).
 
     Before linking, since 문의[무늬] and 밥 예약[바 볘약] keep the vowel of a syllable that was spelt without a consonant.
     """
     if syllable.onset != "ㅇ" and syllable.vowel == "ㅢ":
         syllable.vowel = "ㅣ"
-    if syllable.onset not in "ㅇㄹ" and syllable.vowel == "ㅖ":
+    if syllable.onset not in "ㅇㄹㄴ" and syllable.vowel == "ㅖ":
         syllable.vowel = "ㅔ"
 
 

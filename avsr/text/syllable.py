@@ -12,6 +12,17 @@ VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 CODAS = ("", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ")
 TENSE = {"ㄱ": "ㄲ", "ㄷ": "ㄸ", "ㅂ": "ㅃ", "ㅅ": "ㅆ", "ㅈ": "ㅉ"}
 ASPIRATED = {"ㄱ": "ㅋ", "ㄷ": "ㅌ", "ㅂ": "ㅍ", "ㅈ": "ㅊ"}
+# Articles 9-11: the 27 codas of the spelling as the seven that can be heard (표준 발음법).
+HEARD_CODA = {
+    "": "",
+    **dict.fromkeys("ㄱㄲㅋㄳㄺ", "ㄱ"),
+    **dict.fromkeys("ㄷㅅㅆㅈㅊㅌㅎ", "ㄷ"),
+    **dict.fromkeys("ㅂㅍㅄㄿ", "ㅂ"),
+    **dict.fromkeys("ㄴㄵㄶ", "ㄴ"),
+    **dict.fromkeys("ㄹㄼㄽㄾㅀ", "ㄹ"),
+    **dict.fromkeys("ㅁㄻ", "ㅁ"),
+    "ㅇ": "ㅇ",
+}
 
 _FIRST = 0xAC00
 
@@ -40,6 +51,12 @@ class Syllable:
 def coda_of(character: str) -> str:
     """The coda of one whole syllable, '' for none: 값 -> ㅄ."""
     return CODAS[(ord(character) - _FIRST) % len(CODAS)]
+
+
+def with_coda(coda: str | None = None) -> str:
+    """A regular expression's class of all syllables with this coda, or, for None, with any: ``with_coda("ㄹ")`` -> [갈걀걜..]."""
+    every = map(chr, range(_FIRST, _FIRST + len(ONSETS) * len(VOWELS) * len(CODAS)))
+    return f"[{''.join(one for one in every if (coda_of(one) == coda if coda else coda_of(one)))}]"
 
 
 def tensed(character: str) -> str:
