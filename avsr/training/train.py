@@ -82,10 +82,26 @@ def schedule_arguments(config: dict, utterances: int) -> list[str]:
     steps = config.get("num_iters_per_epoch") or max(1, utterances // int(config.get("batch_size", 20)))
     arguments = ["--num_iters_per_epoch", str(steps)]
     if onecycle:
-        total = steps * int(config["max_epoch"]) // int(config.get("accum_grad", 1))
+        most = _most_steps(config, utterances, steps)
+        total = most * int(config["max_epoch"]) // int(config.get("accum_grad", 1))
         # One more: the scheduler refuses the step after its last, and ESPnet makes it when an epoch is repeated.
         arguments += ["--scheduler_conf", f"total_steps={total + 1}"]
     return arguments
+
+
+def _most_steps(config: dict, utterances: int, steps: int) -> int:
+    """Batches that an epoch of `steps` can come to.
+
+    With shuffle_within_batch ESPnet (SequenceIterFactory) deals the utterances out again in batches as large as the
+    epoch's first one. An unsorted sampler's batches differ by one, so where that is one of the smaller there are more
+    batches than were asked for, and the schedule must not end before them.
+    """
+    batches = max(1, utterances // int(config.get("batch_size", 20)))
+    smaller, larger = utterances // batches, -(-utterances // batches)
+    if not config.get("shuffle_within_batch") or config.get("batch_type") != "unsorted" or smaller == 0:
+        return steps
+    dealt = utterances if steps == batches else steps * larger
+    return -(-dealt // smaller)
 
 
 def main(argv: list[str] | None = None) -> int:

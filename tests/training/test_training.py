@@ -154,6 +154,23 @@ def test_the_schedule_heeds_what_is_typed():
     assert typed["ngpu"] == 2 and "optim_conf" not in typed
 
 
+@settings(max_examples=30, deadline=None)
+@given(utterances=st.integers(1, 90), batch_size=st.integers(1, 20), asked=st.none() | st.integers(1, 12))
+def test_the_schedule_is_as_long_as_any_number_of_batches_that_espnet_makes(utterances, batch_size, asked):
+    from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
+
+    config = dict(scheduler="onecyclelr", batch_type="unsorted", batch_size=batch_size, max_epoch=9, shuffle_within_batch=True)
+    config["num_iters_per_epoch"] = asked
+    _, steps, _, total = schedule_arguments(config, utterances)
+    count = max(1, utterances // batch_size)
+    batches = [[str(u) for u in range(i * utterances // count, (i + 1) * utterances // count)] for i in range(count)]
+    factory = SequenceIterFactory(
+        [str(u) for u in range(utterances)], batches, num_iters_per_epoch=int(steps), shuffle=True, shuffle_within_batch=True
+    )
+    taken = sum(len(factory.build_iter(epoch).batch_sampler) for epoch in range(1, 10))
+    assert taken < int(total.removeprefix("total_steps="))
+
+
 @pytest.mark.parametrize("align", ["2.95 3.1 f", "3.0 3.1 f", "1.0 1.0 f", "0.0 3.0 f"])
 @pytest.mark.parametrize("streams", ["both", "speech", "video"])
 def test_a_word_at_the_end_or_without_length_still_makes_an_example(tmp_path, align, streams):
