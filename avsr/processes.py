@@ -49,7 +49,8 @@ def _one_pool(
         while running or (queue and whole):
             try:
                 while whole and queue and len(running) < nj * _AHEAD:
-                    future = pool.submit(work, queue[-1], *arguments)
+                    with _interrupts_later():
+                        future = pool.submit(work, queue[-1], *arguments)
                     running[future] = queue.pop()
             except BrokenProcessPool:
                 whole = False
@@ -64,9 +65,18 @@ def _one_pool(
 
 
 def _start_worker() -> None:
-    """The cores are shared out by process: OpenCV must not take all of them again. Ctrl-C is the parent's to answer."""
+    """The cores are shared out by process: OpenCV must not take all of them again."""
     os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Ctrl-C waits meanwhile. A worker that is started now never hears of it: it is the parent's to answer."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
