@@ -81,9 +81,10 @@ def _phrase_sounds(phrase: list[str], first: int) -> list[list[Syllable]]:
     respelt = respell(phrase)
     words = [[Syllable.of(character, first + i) for character in word] for i, word in enumerate(respelt)]
     group: list[Syllable] = []
-    for word, spelt, after in zip(words, phrase, [*phrase[1:], ""], strict=True):
+    for i, word in enumerate(words):
         group += word
-        if closes_phrase(spelt, after):
+        after = phrase[i + 1] if i + 1 < len(phrase) else ""
+        if closes_phrase(phrase[i], after):
             apply_rules(group)
             group = []
     apply_rules(group)

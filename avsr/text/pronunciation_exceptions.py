@@ -75,7 +75,7 @@ RESPELT = """
 # Article 28: compounds without a written ㅅ. The body, the house, food.
 눈'동자 눈'가 눈'길 눈'금 눈'독 눈'병 눈'살 눈'시울 눈'빛 눈'짓 손'가락 손'등 손'바닥 손'길 손'금 손'짓 손'수건 손'재주 손'전등 발'가락
 발'등 발'바닥 발'길 발'걸음 발'소리 발'자국 발'짓 몸'짓 몸'속 등'골 살'결 주름'살 땀'방울 숨'결 숨'소리 잠'결 잠'버릇 손'버릇 술'버릇
-말'버릇 말'소리 말'솜씨 글'솜씨 글'재주 글'귀 글'감 말'동무 길'동무 문'고리 문'살 문'소리 문'지방 방'바닥 안'방 건넌'방 공부'방 금은'방
+말'버릇 말'소리 말'솜씨 글'솜씨 글'재주 글'귀 글'감 말'동무 길'동무 문'고리 문'살 문'소리 문'지방 방'바닥 안'방 건넌'방 공부'방(?!법) 금은'방
 찜질'방 열'쇠 자물'쇠 담'벼락 물'동이 물'병 술'병 물'수건 술'잔 술'집 빵'집 시골'집 벌'집 칼'집 쌀'집 칼'자루 쌀'자루 아침'밥
 점심'밥 비빔'밥 김'밥 된장'국 콩나물'국 물'고기 밀'가루 쌀'가루 콩'가루 빵'가루 술'상 생일'상 상'다리 술'자리 일'자리 별'자리
 잠'자리(?=에) 신랑'감 장난'감 땔'감 물'감 일'감 용'돈 일'손 실'밥 줄넘'기 골'대 술'김 술'주정
@@ -100,11 +100,10 @@ RESPELT = """
 """
 
 # Article 24: verb stems in ㄴ and ㅁ, each with those of STEM_ENDINGS that are not counted with it, because a commoner word
-# is spelt so (남자, 감자, 안다 "knows"); 신고, 감지 and their like are told by their neighbours.
+# is spelt so (남자, 감자); 신고, 감지 and their like are told by their neighbours.
 STEM_ENDINGS = tuple("고 다 지 게 거나 거든 거라 거니 겠 더 던 든 도록 습니 자 구나 길래 군요".split())
 NASAL_STEMS = {
     "신": "고 자 지 군요",
-    "안": "다 자 군요 든 더",
     "감": "지 자 군요 더",
     "검": "지 자 더 거니",
     "남": "자",

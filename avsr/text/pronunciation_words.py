@@ -34,7 +34,7 @@ _WITHOUT = re.compile(rf"({with_coda()})없")  # article 15: 없다 is a word of
 # Words that end in 의 of their own; at the end of any other eojeol it is the particle, which may be 에 (article 5, proviso 4).
 _NOUNS_IN_UI = frozenset(
     "거의 회의 강의 주의 의의 정의 논의 동의 합의 결의 토의 편의 예의 호의 문의 협의 건의 창의 상의 하의 내의 질의 성의 고의 "
-    "유의 열의 악의 선의 임의 제의 항의 심의 탈의 수의 경의 탑의 반의 무의 민주주의 사회주의 자본주의 개인주의 이기주의 민족주의 "
+    "유의 열의 악의 선의 임의 제의 항의 심의 탈의 민주주의 사회주의 자본주의 개인주의 이기주의 민족주의 "
     "자유주의 완벽주의 채식주의 부주의 무성의 국무회의 학부모회의 화상회의 임원회의".split()
 )
 
