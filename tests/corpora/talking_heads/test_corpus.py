@@ -1,0 +1,116 @@
+"""The plan of a made corpus: splits that are kept apart, whatever is asked for, and the same plan each time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from avsr.corpora.talking_heads.corpus import (
+    FACES_A_VOICE,
+    SPLITS,
+    Item,
+    Order,
+    Shipped,
+    plan_shipped,
+    plan_spoken,
+    rng_for,
+    uses_shipped,
+)
+from avsr.errors import AvsrError
+
+
+def shipped(voices: int, each: int, repeated: int = 0) -> list[Shipped]:
+    """What `voices` voices said: sentences of their own, after `repeated` ones that all of them say."""
+    return [
+        Shipped(f"v{voice:02d}-{place}", f"v{voice:02d}", f"문장 {place if place < repeated else 1000 * voice + place}")
+        for voice in range(1, voices + 1)
+        for place in range(each)
+    ]
+
+
+def check_apart(items: list[Item]) -> None:
+    """Voices and sentences are where they should be."""
+    voices = {split: {item.voice for item in items if item.split == split} for split in SPLITS}
+    texts = {split: {item.text for item in items if item.split == split} for split in SPLITS}
+    speakers = {split: {item.speaker for item in items if item.split == split} for split in SPLITS}
+    assert all(voices.values())
+    for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        assert not voices[one] & voices[other]
+    for one in SPLITS:
+        for other in set(SPLITS) - {one}:
+            assert not texts[one] & texts[other]
+    assert speakers["test_seen"] <= speakers["train"]
+    assert len({item.utt for item in items}) == len(items)
+    assert all(item.utt.startswith(f"{item.speaker}-") and 0 <= item.face < FACES_A_VOICE for item in items)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(12, 400), st.integers(4, 20), st.integers(12, 40), st.integers(0, 6), st.integers(0, 99))
+def test_shipped_voices(utterances, voices, each, repeated, seed):
+    order, speeches = Order(utterances=utterances, seed=seed), shipped(voices, each, repeated)
+    assume(uses_shipped(order, speeches))
+    items = plan_shipped(order, speeches)
+    assert len(items) == utterances
+    check_apart(items)
+    drawn = Counter((item.shipped, item.face) for item in items)
+    most = max(Counter(item.shipped for item in items).values())
+    assert max(drawn.values()) == 1 or most > FACES_A_VOICE, "a speech that comes back has another face"
+    assert max(Counter(item.shipped for item in items if item.split.startswith("test")).values()) == 1
+    said = {speech.name: (speech.voice, speech.text) for speech in speeches}
+    assert all(said[item.shipped] == (item.voice, item.text) for item in items)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(12, 300), st.integers(3, 40), st.integers(4, 400), st.integers(0, 99))
+def test_spoken(utterances, voices, lines, seed):
+    names = [f"v{number:02d}" for number in range(voices)]
+    try:
+        items = plan_spoken(Order(utterances=utterances, seed=seed), names, [f"문장 {line}" for line in range(lines)])
+    except AvsrError as error:
+        assert "too few" in str(error) and lines < 12
+        return
+    assert len(items) == utterances
+    check_apart(items)
+
+
+def test_the_same_order_is_the_same_plan_and_another_seed_another():
+    speeches = shipped(12, 34)
+    first = plan_shipped(Order(utterances=600, seed=3), speeches)
+    assert first == plan_shipped(Order(utterances=600, seed=3), list(reversed(speeches)))
+    assert first != plan_shipped(Order(utterances=600, seed=4), speeches)
+    assert rng_for(1, "a", "b").random() == rng_for(1, "a", "b").random() != rng_for(1, "ab").random()
+
+
+def test_what_is_drawn_of_what_is_shipped():
+    items = plan_shipped(Order(utterances=600), shipped(12, 34))
+    counts = Counter(item.split for item in items)
+    # Of dev's 36 the one voice has 34 sentences; the rest is trained on.
+    assert counts == {"train": 458, "dev": 34, "test": 60, "test_seen": 48}
+    test_voices = {item.voice for item in items if item.split == "test"}
+    assert {int(voice[1:]) % 2 for voice in test_voices} == {0, 1}, "a woman and a man"
+
+
+def test_whose_voices():
+    speeches = shipped(12, 34)
+    assert uses_shipped(Order(), speeches) and uses_shipped(Order(speakers=12, utterances=1600), speeches)
+    for order in (Order(domain="daily"), Order(speakers=13), Order(utterances=2000)):
+        assert not uses_shipped(order, speeches)
+    assert not uses_shipped(Order(), [])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"utterances": 3}, "utterances 3: give 12 or more"),
+        ({"speakers": 2}, "speakers 2: give 3 or more"),
+        ({"domain": "poetry"}, "domain poetry: it can be command or daily"),
+        ({"layout": "grid"}, "layout grid: it can be data or lipnet"),
+        ({"seed": -1}, "seed -1: give 0 or more"),
+    ],
+)
+def test_an_order_that_cannot_be_carried_out_is_a_sentence(options, sentence):
+    with pytest.raises(AvsrError, match=sentence):
+        Order(**options)
