@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a corpus to a packed model and its RESULTS.md, stage by stage; installs on first use.
 #
+#   ./run.sh                                              # mini_ko, a Korean corpus that makes itself
 #   ./run.sh --recipe grid --data ../shared/data/grid_s1
 #   ./run.sh --recipe grid --stage decode                 # goes on from that stage
 #   ./run.sh --help
@@ -13,16 +14,17 @@ STAGES=(data crops format filter tokens statistics train pack decode score)
 
 usage() {
     cat <<'HELP'
-Usage: ./run.sh --recipe NAME [options]
+Usage: ./run.sh [--recipe NAME] [options]
 
-Trains and measures a recogniser on a corpus. A stage that was finished with the same inputs and options is not
-done again; a stage that was interrupted goes on where it stopped.
+Trains and measures a recogniser on a corpus; without --recipe on mini_ko, which is made here and needs no data.
+A stage that was finished with the same inputs and options is not done again; a stage that was interrupted goes on
+where it stopped.
 
-  --recipe NAME        a folder of recipes/: grid, lipnet_ko
+  --recipe NAME        a folder of recipes/: grid, lipnet_ko, mini_ko (default: mini_ko)
   --data DIR           where the corpus lies (default: what the recipe's db.sh says)
   --stage N|NAME       begin with this stage (default: 1)
   --stop_stage N|NAME  end with this stage (default: 10)
-  --nj N               processes for the crops (default: one a core, 4 at most)
+  --nj N               processes for making and cropping clips (default: one a core, 4 at most)
   --ngpu N             graphics cards for training (default: 0)
   --seed N             of training (default: the training configuration's)
   --exp DIR            where models and results are written (default: WORK/exp/NAME)
@@ -36,6 +38,8 @@ done again; a stage that was interrupted goes on where it stopped.
 
 Options of a corpus, which its recipe sets:
   --mouth_only true|false  its videos show only the mouth
+  --ready_clips true|false stage data writes mouth clips and sound itself: there is nothing to crop
+  --test_sets "..."        the splits that are measured on
   --speech true|false      it has sound
   --modes "..."            what is measured: av, audio, lip, av_muted (sound replaced by silence)
   --token_type TYPE        jamo, char or bpe
@@ -55,12 +59,12 @@ fail() { # a mistake in the command line
 # --- options -----------------------------------------------------------------------------------------------------------
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
-    mouth_only speech modes token_type vocab_size min_seconds max_seconds min_face)
+    mouth_only ready_clips test_sets speech modes token_type vocab_size min_seconds max_seconds min_face)
 recipe='' recipe_dir='' data='' first=1 last=10 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
 if ((nj > 4)); then nj=4; fi
 train_config='' decode_config='' train_args=''
-mouth_only=false speech=true modes='av audio lip av_muted' token_type=jamo vocab_size=''
+mouth_only=false ready_clips=false test_sets=test speech=true modes='av audio lip av_muted' token_type=jamo vocab_size=''
 min_seconds=0.4 max_seconds=20 min_face=0.5
 
 stage_number() { # stage_number OPTION VALUE
@@ -110,6 +114,7 @@ set_option() { # set_option NAME [VALUE]
         ngpu) ngpu="$(whole_number "$1" "$2" 0)" ;;
         seed) seed="$(whole_number "$1" "$2" 0)" ;;
         mouth_only) mouth_only="$(one_of "$1" "$2" true false)" ;;
+        ready_clips) ready_clips="$(one_of "$1" "$2" true false)" ;;
         speech) speech="$(one_of "$1" "$2" true false)" ;;
         token_type) token_type="$(one_of "$1" "$2" jamo char bpe)" ;;
         min_seconds) min_seconds="$(number "$1" "$2")" ;;
@@ -120,6 +125,10 @@ set_option() { # set_option NAME [VALUE]
             [[ -n "${2// /}" ]] || fail "$1 needs a value."
             for mode in $2; do one_of "$1" "$mode" av audio lip av_muted >/dev/null; done
             modes="$2"
+            ;;
+        test_sets)
+            [[ "$2" =~ ^[[:alnum:]_]+(\ [[:alnum:]_]+)*$ ]] || fail "$1 $2: give names of splits, with a space between."
+            test_sets="$2"
             ;;
         *) printf -v "$name" %s "$2" ;;
     esac
@@ -148,7 +157,10 @@ read_options() { # read_options ARGUMENT...
 go_to_recipe() { # the recipe's own run.sh comes back here with its options
     local recipes
     recipes="$(cd "$AVSR_ROOT/recipes" && printf '%s\n' */avsr1/run.sh | sed 's|/avsr1/run.sh||' | paste -sd' ')"
-    [[ -n "$recipe" ]] || fail "name a recipe: --recipe with one of $recipes."
+    if [[ -z "$recipe" ]]; then
+        recipe=mini_ko
+        echo "run.sh: no recipe was named: it is mini_ko, a Korean corpus that makes itself (others: --help)." >&2
+    fi
     [[ " $recipes " == *" $recipe "* ]] || fail "there is no recipe $recipe; recipes/ has $recipes."
     exec "$AVSR_ROOT/recipes/$recipe/avsr1/run.sh" ${passed_on[@]+"${passed_on[@]}"}
 }
@@ -190,6 +202,9 @@ prepare_run() {
     exp="${exp:-$work/exp/$recipe}"
     corpus="$work/data/$recipe"
     dump="$work/dump/$recipe"
+    crops="$dump/crops"
+    if [[ "$ready_clips" == true ]]; then crops="$corpus"; fi
+    read -ra splits <<<"train dev $test_sets"
     model="$exp/$recipe.zip"
 }
 
@@ -212,40 +227,45 @@ inputs() { # inputs FOLDER "SPLIT..." TABLE...
 }
 
 stage_data() {
-    once "reads the corpus $data into train, dev and test under $corpus" "$corpus/.data.done" \
+    once "makes ${splits[*]} under $corpus out of $data" "$corpus/.data.done" \
         --input "$data" --input "$recipe_dir/local" --output "$corpus/train/media.scp" \
-        -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus"
+        -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus" "$nj"
 }
 
 stage_crops() {
     local options=()
+    if [[ "$ready_clips" == true ]]; then
+        echo "[$stage] nothing to crop: the corpus $recipe has mouth clips already."
+        return
+    fi
     if [[ "$mouth_only" == true ]]; then options=(--mouth_only); fi
-    inputs "$corpus" "train dev test" media.scp
+    inputs "$corpus" "${splits[*]}" media.scp
     once "crops mouth clips and 16 kHz sound into $dump/crops" "$dump/crops/.done" \
         --input "$corpus/.data.done" "${input[@]}" --option "mouth_only $mouth_only" --output "$dump/crops/train/video.scp" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.crops --data "$corpus" --out "$dump/crops" --nj "$nj" \
-        ${options[@]+"${options[@]}"}
+        --splits "${splits[@]}" ${options[@]+"${options[@]}"}
 }
 
 stage_format() {
     local options=() prepared
     if [[ "$speech" == false ]]; then options=(--no_speech); fi
-    inputs "$corpus" "train dev test" text align utt2spk media.scp
+    inputs "$corpus" "${splits[*]}" text align utt2spk media.scp
     prepared=("${input[@]}")
-    inputs "$dump/crops" "train dev test" video.scp wav.scp utt2dur utt2face
+    inputs "$crops" "${splits[*]}" video.scp wav.scp utt2dur utt2face
     once "brings text, times and clips together in $dump/formatted" "$dump/formatted/.done" \
         "${prepared[@]}" "${input[@]}" --option "speech $speech" --output "$dump/formatted/train/text" \
-        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.format --data "$corpus" --crops "$dump/crops" \
-        --out "$dump/formatted" ${options[@]+"${options[@]}"}
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.format --data "$corpus" --crops "$crops" \
+        --out "$dump/formatted" --splits "${splits[@]}" ${options[@]+"${options[@]}"}
 }
 
 stage_filter() {
     local limits
     limits=(--min_seconds "$min_seconds" --max_seconds "$max_seconds" --min_face "$min_face" --token_type "$token_type")
-    inputs "$dump/formatted" "train dev test" text align utt2spk utt2dur utt2face video.scp wav.scp
-    once "leaves out what cannot be learnt from; the rest is $dump/{train,dev,test}" "$dump/.filter.done" \
+    inputs "$dump/formatted" "${splits[*]}" text align utt2spk utt2dur utt2face video.scp wav.scp
+    once "leaves out what cannot be learnt from; the rest is in $dump" "$dump/.filter.done" \
         "${input[@]}" --option "${limits[*]}" --output "$dump/train/text" \
-        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.filter --source "$dump/formatted" --out "$dump" "${limits[@]}"
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.filter --source "$dump/formatted" --out "$dump" "${limits[@]}" \
+        --splits "${splits[@]}"
 }
 
 stage_tokens() {
@@ -280,33 +300,45 @@ stage_pack() {
         --input "$exp/avsr/valid.acc.ave.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
         --input "$decode_config" --output "$model" \
         -- python -m avsr.stages.pack --exp "$exp/avsr" --recipe "$recipe" --dump "$dump" --tokens "$dump/tokens" \
-        --decode_config "$decode_config" --experiments "$work/exp" --out "$model"
+        --decode_config "$decode_config" --experiments "$work/exp" --out "$model" \
+        --splits "${splits[@]}"
 }
 
 stage_decode() {
-    local mode arguments
-    inputs "$dump" test text video.scp wav.scp
-    for mode in $modes; do
-        arguments=(--mode "$mode")
-        if [[ "$mode" == av_muted ]]; then arguments=(--mode av --mute-audio); fi
-        once "decodes the test set, mode $mode, into $exp/decode_$mode" "$exp/decode_$mode/.done" \
-            --input "$model" --input "$decode_config" "${input[@]}" --output "$exp/decode_$mode/test/text" \
-            -- ${decode[@]+"${decode[@]}"} python -m avsr.decoding.decode_data --model "$model" --data "$dump/test" \
-            "${arguments[@]}" --config "$decode_config" --out "$exp/decode_$mode/test"
+    local set mode arguments
+    for set in "${splits[@]:2}"; do
+        inputs "$dump" "$set" text video.scp wav.scp
+        for mode in $modes; do
+            arguments=(--mode "$mode")
+            if [[ "$mode" == av_muted ]]; then arguments=(--mode av --mute-audio); fi
+            once "decodes $dump/$set, mode $mode, into $exp/decode_$mode" "$exp/decode_$mode/$set/.done" \
+                --input "$model" --input "$decode_config" "${input[@]}" --output "$exp/decode_$mode/$set/text" \
+                -- ${decode[@]+"${decode[@]}"} python -m avsr.decoding.decode_data --model "$model" --data "$dump/$set" \
+                "${arguments[@]}" --config "$decode_config" --out "$exp/decode_$mode/$set"
+        done
     done
 }
 
 stage_score() {
-    local mode hypotheses=() options=()
-    for mode in $modes; do
-        hypotheses+=(--input "$exp/decode_$mode/test/text" --input "$exp/decode_$mode/test/decode.json")
+    local set mode hypotheses=() options=()
+    for set in "${splits[@]:2}"; do
+        hypotheses+=(--input "$dump/$set/text")
+        for mode in $modes; do
+            hypotheses+=(--input "$exp/decode_$mode/$set/text" --input "$exp/decode_$mode/$set/decode.json")
+        done
     done
     if [[ "$publish" == true ]]; then options=(--publish "$recipe_dir/RESULTS.md"); fi
-    once "compares what was recognised with $dump/test/text and writes $exp/RESULTS.md" "$exp/.score.done" \
-        "${hypotheses[@]}" --input "$dump/test/text" --option "$modes $publish" --output "$exp/RESULTS.md" \
+    once "compares what was recognised with what was said and writes $exp/RESULTS.md" "$exp/.score.done" \
+        "${hypotheses[@]}" --option "$modes $publish" --output "$exp/RESULTS.md" \
         -- python -m avsr.stages.score --exp "$exp" --data "$corpus" --dump "$dump" --recipe "$recipe" \
         --modes "$modes" --train_config "$train_config" --command "./run.sh --recipe $recipe${typed[*]+ ${typed[*]}}" \
-        ${options[@]+"${options[@]}"}
+        --splits "${splits[@]}" ${options[@]+"${options[@]}"}
+    # What a recipe has to show beside its figures.
+    if [[ -x "$recipe_dir/local/show.sh" ]]; then
+        once "draws what the recipe shows beside its results into $exp" "$exp/.show.done" \
+            "${hypotheses[@]}" --input "$recipe_dir/local/show.sh" \
+            -- "$recipe_dir/local/show.sh" "$corpus" "$exp"
+    fi
 }
 
 main() {

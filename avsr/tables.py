@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from avsr.errors import LabelError
 from avsr.files import replace_file
 
-SPLITS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test")  # what a corpus has; some have more sets to test on, which come after these
+
+
+def test_sets(splits: Sequence[str]) -> list[str]:
+    """Those of the splits that are measured on: all but train and dev."""
+    return [split for split in splits if split not in ("train", "dev")]
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from avsr.stages.command import run_main
 from avsr.tables import SPLITS
 
 
-def crop_splits(data: Path, out: Path, *, nj: int, mouth_only: bool) -> None:
-    """Crop data/{train,dev,test} into out/{train,dev,test}, small splits first, and say what came of each.
+def crop_splits(data: Path, out: Path, *, nj: int, mouth_only: bool, splits: Sequence[str] = SPLITS) -> None:
+    """Crop each split's folder of `data` into one of `out`, the last, which are small, first; say what came of each.
 
     Raises AvsrError where a split has no utterance left.
     """
     from avsr.lips.folder import crop_data_dir
 
-    for split in reversed(SPLITS):
+    for split in reversed(splits):
         print(f"{split}: {crop_data_dir(data / split, out / split, nj=nj, mouth_only=mouth_only)}", flush=True)
         if not (out / split / "video.scp").read_text(encoding="utf-8").strip():
             raise AvsrError(f"no clip of {split} could be used: see why in {out / split / 'failed.tsv'}.")
@@ -31,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="gets mouth clips, sound and tables of each split")
     parser.add_argument("--nj", type=int, default=2, help="processes (default: %(default)s)")
     parser.add_argument("--mouth_only", action="store_true", help="the videos already show only the mouth")
+    parser.add_argument("--splits", nargs="+", default=SPLITS, help="default: %(default)s")
     args = parser.parse_args(arguments)
-    crop_splits(args.data, args.out, nj=args.nj, mouth_only=args.mouth_only)
+    crop_splits(args.data, args.out, nj=args.nj, mouth_only=args.mouth_only, splits=args.splits)
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
-from avsr.tables import SPLITS, read_table, spk2utt, write_lines, write_table
+from avsr.tables import SPLITS, read_table, spk2utt, test_sets, write_lines, write_table
 from avsr.text.hangul import to_jamo
 
 FRAME_RATE = 25  # vectors a second after the encoders, on which CTC works
@@ -93,14 +93,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     standard = Limits()
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--source", type=Path, required=True, help="what stage 3 wrote")
-    parser.add_argument("--out", type=Path, required=True, help="gets train, dev and test")
+    parser.add_argument("--out", type=Path, required=True, help="gets a folder a split")
     for name, unit in (("min_seconds", "s"), ("max_seconds", "s"), ("min_face", "mean confidence in 0..1")):
         parser.add_argument(f"--{name}", type=float, default=getattr(standard, name), help=f"{unit} (%(default)s)")
     parser.add_argument("--token_type", choices=("jamo", "char", "bpe"), default=standard.token_type)
+    parser.add_argument("--splits", nargs="+", default=SPLITS, help="default: %(default)s")
     args = parser.parse_args(arguments)
     limits = Limits(args.min_seconds, args.max_seconds, args.min_face, args.token_type)
-    for split in SPLITS:
-        counts = filter_split(args.source / split, args.out / split, limits, test=split == "test")
+    for split in args.splits:
+        counts = filter_split(args.source / split, args.out / split, limits, test=split in test_sets(args.splits))
         kept = len(read_table(args.out / split / "text"))
         left_out = "".join(f", {count} left out: {reason}" for reason, count in sorted(counts.items()))
         print(f"{split}: {kept} utterances kept{left_out}")

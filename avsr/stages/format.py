@@ -97,10 +97,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--data", type=Path, required=True, help="data directories of stage 1")
     parser.add_argument("--crops", type=Path, required=True, help="what stage 2 made of them")
-    parser.add_argument("--out", type=Path, required=True, help="gets train, dev and test")
+    parser.add_argument("--out", type=Path, required=True, help="gets a folder a split")
     parser.add_argument("--no_speech", action="store_true", help="the corpus is silent, or its sound is not wanted")
+    parser.add_argument("--splits", nargs="+", default=SPLITS, help="default: %(default)s")
     args = parser.parse_args(arguments)
-    for split in SPLITS:
+    for split in args.splits:
         report = format_split(args.data / split, args.crops / split, args.out / split, speech=not args.no_speech)
         print(f"{split}: {report}")
     return 0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit
 from avsr.stages.once import read_note
 from avsr.stages.results import data_hash, read_yaml
+from avsr.tables import SPLITS
 
 WEIGHTS = "valid.acc.ave.pth"
 MODE_WORDS = {
@@ -20,7 +22,9 @@ MODE_WORDS = {
 }
 
 
-def describe_model(exp: Path, dump: Path, recipe: str, decode_config: Path) -> dict:
+def describe_model(
+    exp: Path, dump: Path, recipe: str, decode_config: Path, splits: Sequence[str] = SPLITS
+) -> dict[str, Any]:
     """What goes into a packed model's meta.yaml, from the run's own files; dates only from them, so that packing the
     same run twice gives the same bytes."""
     train = dump / "train"
@@ -33,7 +37,7 @@ def describe_model(exp: Path, dump: Path, recipe: str, decode_config: Path) -> d
         "recipe": recipe,
         "commit": trained.get("commit") or describe_commit(),
         "seed": read_yaml(exp / "config.yaml").get("seed"),
-        "data_hash": data_hash(dump),
+        "data_hash": data_hash(dump, splits),
         "decode": read_yaml(decode_config),
     }
     # A training that was adopted may have left no note of some of these.
@@ -51,11 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--decode_config", type=Path, required=True, help="the model's default search options")
     parser.add_argument("--experiments", type=Path, required=True, help="folder that remembers what was packed last")
     parser.add_argument("--out", type=Path, required=True, help="the packed model")
+    parser.add_argument("--splits", nargs="+", default=SPLITS, help="of the dump (default: %(default)s)")
     args = parser.parse_args(arguments)
     from avsr.decoding.default_model import remember_model
     from avsr.decoding.packed import pack
 
-    meta = describe_model(args.exp, args.dump, args.recipe, args.decode_config)
+    meta = describe_model(args.exp, args.dump, args.recipe, args.decode_config, args.splits)
     pack(args.exp / "config.yaml", args.exp / WEIGHTS, args.tokens, args.out, meta)
     args.experiments.mkdir(parents=True, exist_ok=True)
     remember_model(args.out, args.experiments)

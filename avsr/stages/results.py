@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ RESAMPLES_SEED = 0  # of the bootstrap: the same hypotheses have the same interv
 
 @dataclass(frozen=True)
 class ModeResult:
-    """How one mode did on the test set; `summary` is what decoding left in decode.json, {} where it left none."""
+    """How one mode did on a test set; `summary` is what decoding left in decode.json, {} where it left none."""
 
     mode: str
     scores: Scores
@@ -51,13 +51,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def data_hash(dump: Path) -> str:
+def data_hash(dump: Path, splits: Sequence[str] = SPLITS) -> str:
     """What was trained on and measured with: ids, texts, word times, durations, and the size of each clip and sound.
 
     Sizes and not contents, because a corpus may hold a hundred gigabytes of them; where it lies plays no part.
     """
     total = hashlib.sha256()
-    for split in SPLITS:
+    for split in splits:
         for name in ("text", "align", "utt2spk", "utt2dur"):
             path = dump / split / name
             total.update(f"{split}/{name}\n".encode() + (path.read_bytes() if path.exists() else b""))
@@ -85,6 +85,23 @@ def results_table(results: list[ModeResult]) -> str:
     return "\n".join(lines)
 
 
+def results_tables(results: Mapping[str, list[ModeResult]], dump: Path) -> str:
+    """A table a test set; where there are several, each after a line that says how far it is from the training's data."""
+    if len(results) == 1:
+        return results_table(*results.values())
+    parts = [f"`{name}`: {describe_set(dump, name)}\n\n{results_table(result)}" for name, result in results.items()]
+    return "\n\n".join(parts)
+
+
+def describe_set(dump: Path, name: str) -> str:
+    """How much there is in a test set, and how many of its speakers and sentences were trained on."""
+    counts = []
+    for table, one in (("utt2spk", "speaker"), ("text", "sentence")):
+        tested, trained = (set(read_table(dump / split / table).values()) for split in (name, "train"))
+        counts.append(f"{len(tested)} {one}s, of which {len(tested & trained) or 'none'} trained on")
+    return f"{len(read_table(dump / name / 'text'))} utterances; {'; '.join(counts)}."
+
+
 def _rate(count: ErrorCount, counts: list[ErrorCount]) -> str:
     low, high = bootstrap_interval(counts, RESAMPLES_SEED)
     return f"{count.rate:.1f} ({low:.1f} to {high:.1f})"
@@ -95,28 +112,37 @@ def _shown(value: float | None, form: str) -> str:
 
 
 def write_up(
-    results: list[ModeResult], *, recipe: str, exp: Path, data: Path, dump: Path, train_config: Path, command: str
+    results: Mapping[str, list[ModeResult]],
+    *,
+    recipe: str,
+    exp: Path,
+    data: Path,
+    dump: Path,
+    train_config: Path,
+    command: str,
 ) -> str:
     """The whole of RESULTS.md.
 
     Args:
+        results: of each test set.
         exp: the folder that was trained in; its stamp tells when, where and how long.
         data: the corpus as it was prepared, by which is seen what could not be used.
         dump: what was trained on and measured with.
         command: as it was typed.
     """
+    splits = ("train", "dev", *results)
     trained, config = read_note(exp / ".done") or read_note(exp / ".begun"), read_yaml(exp / "config.yaml")
     rows = {
         "command": f"`{_without_home(command)}`",
         "commit": describe_commit(),
         "trained at commit": trained.get("commit", "not recorded"),
-        "data hash (sha256)": data_hash(dump),
+        "data hash (sha256)": data_hash(dump, splits),
         "seed": config.get("seed"),
         "training": training_line(exp, trained),
         "trained on": trained.get("machine", "not recorded"),
         "decoded and scored on": describe_machine(),
         "versions": describe_versions(),
-        "decoding": _decoding(results),
+        "decoding": _decoding([result for set_results in results.values() for result in set_results]),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
     used = {key: config[key] for key in read_yaml(train_config) if key in config}
@@ -124,11 +150,11 @@ def write_up(
         [
             f"# Results of the recipe {recipe}",
             "",
-            "Written by the score stage of `run.sh`. Rates are over the whole test set, in percent; in brackets 95 % of",
+            "Written by the score stage of `run.sh`. Rates are over a whole test set, in percent; in brackets 95 % of",
             "10,000 bootstrap resamples of its utterances. CER leaves spaces out; sWER is WER after spaces were moved to",
             "where the reference has them. The weight of the sound is the fusion's, 0 to 1, mean over frames.",
             "",
-            results_table(results),
+            results_tables(results, dump),
             "",
             "| | |",
             "| --- | --- |",
@@ -138,7 +164,7 @@ def write_up(
             "",
             "| split | utterances | hours | speakers | not used: no crop or sound | not used: filtered |",
             "| --- | --- | --- | --- | --- | --- |",
-            *(split_line(split, data, dump) for split in SPLITS),
+            *(split_line(split, data, dump) for split in splits),
             "",
             f"## Configuration (`conf/{train_config.name}`, with the values that training used)",
             "",

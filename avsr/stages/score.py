@@ -1,4 +1,4 @@
-"""Stage 10: error rates of each mode on the test set, and RESULTS.md: `python -m avsr.stages.score`."""
+"""Stage 10: error rates of each mode on each test set, and RESULTS.md: `python -m avsr.stages.score`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avsr.stages.command import run_main
-from avsr.stages.results import MODE_NAMES, ModeResult, results_table, write_up
-from avsr.tables import write_lines
+from avsr.stages.results import MODE_NAMES, ModeResult, results_tables, write_up
+from avsr.tables import SPLITS, test_sets, write_lines
 from avsr.text.scores import Scores, score_files
 
 
@@ -42,12 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--train_config", type=Path, required=True)
     parser.add_argument("--command", required=True, help="as it was typed")
     parser.add_argument("--publish", type=Path, help="also write the results to this file")
+    parser.add_argument("--splits", nargs="+", default=SPLITS, help="what is no train or dev is scored (%(default)s)")
     args = parser.parse_args(arguments)
     unknown = [mode for mode in args.modes.split() if mode not in MODE_NAMES]
     if unknown or not args.modes.split():
         parser.error(f"--modes {args.modes}: give one or more of {' '.join(MODE_NAMES)}")
-    reference = args.dump / "test" / "text"
-    results = [score_mode(mode, args.exp / f"decode_{mode}" / "test", reference) for mode in args.modes.split()]
+    results = {
+        name: [score_mode(mode, args.exp / f"decode_{mode}" / name, args.dump / name / "text") for mode in args.modes.split()]
+        for name in test_sets(args.splits)
+    }
     text = write_up(
         results,
         recipe=args.recipe,
@@ -60,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in filter(None, (args.exp / "RESULTS.md", args.publish)):
         write_lines(path, text.rstrip("\n").split("\n"))
         print(f"written: {os.path.relpath(path)}")
-    print(results_table(results))
+    print(results_tables(results, args.dump))
     return 0
 
 
