@@ -165,3 +165,19 @@ def cut(path: Path, fraction: float) -> Path:
     data = path.read_bytes()
     copy.write_bytes(data[: int(len(data) * fraction)])
     return copy
+
+
+def jump_clock(source: Path, path: Path, at: float, jump: float) -> Path:
+    """A copy of a file of picture and sound in which the sound's timestamps from `at` on are `jump` seconds later."""
+    import av
+
+    with av.open(str(source)) as old, av.open(str(path), "w") as new:
+        tracks = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
+        for packet in old.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == "audio" and packet.pts * packet.time_base >= at:
+                packet.pts, packet.dts = (round(time + jump / packet.time_base) for time in (packet.pts, packet.dts))
+            packet.stream = tracks[packet.stream.index]
+            new.mux(packet)
+    return path

@@ -67,7 +67,8 @@ class Segment:
 @dataclass
 class Result:
     """What is said in a file. `mode` is the mode as used and `reason` why, where it was chosen for the file;
-    `damaged` has spans of sound that could not be decoded and of frames without a usable mouth (`lips`)."""
+    `damaged` has spans, in media seconds, of `sound` and `picture` that could not be decoded, and of frames without a
+    usable mouth (`lips`)."""
 
     path: Path
     duration: float
@@ -196,7 +197,7 @@ class Recognizer:
             if progress:
                 done = max(done, window.start + window.length / FPS)
                 progress(done)
-        damaged = {"sound": streams.sound_damaged, "lips": streams.unseen}
+        damaged = {"sound": streams.sound_damaged, "picture": streams.picture_damaged, "lips": streams.unseen}
         duration = round(max(streams.end, streams.info.duration), 3)
         model = str(self.packed.meta.get("name") or self.packed.path.name)
         return Result(Path(path), duration, streams.mode, streams.reason, segments, damaged, model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +13,16 @@ from avsr.decoding.segment import SAMPLES, SILENCE
 from avsr.errors import AvsrError, MediaError, NoFaceError
 from avsr.media.probe import MediaInfo, Span, add_span, probe
 
+if TYPE_CHECKING:
+    from avsr.media.video import Frame
+
 MODES = ("auto", "av", "audio", "lip")
 FPS = 25
 WINDOW = 60.0
 """Media seconds read at a time: bounds the memory (13 MB of crops), and is how often progress is told."""
+
+_MAX_EMPTY = 240
+"""Windows in a row without sound or picture (4 hours), after which a file is over, whatever its header promises."""
 
 
 @dataclass
@@ -43,8 +50,9 @@ class Window:
 class Streams:
     """A file opened for a mode; iterate `windows()`, then the rest is known.
 
-    `mode` narrows from "auto" to what the file has; `reason` says why, in words. `sound_damaged` and `unseen` are spans
-    of sound that could not be decoded and of pictures without a usable mouth.
+    `mode` narrows from "auto" to what the file has; `reason` says why, in words. `sound_damaged` and `picture_damaged`
+    are spans that could not be decoded, `unseen` those of frames without a usable mouth. `end` is where the last sample
+    or picture ends, `shown` the last picture alone, in media seconds.
     """
 
     path: Path
@@ -52,33 +60,41 @@ class Streams:
     info: MediaInfo
     reason: str = ""
     sound_damaged: list[Span] = field(default_factory=list)
+    picture_damaged: list[Span] = field(default_factory=list)
     unseen: list[Span] = field(default_factory=list)
     heard: bool = False
     seen: bool = False
     end: float = 0.0
+    shown: float = 0.0
 
     def windows(self) -> Iterator[Window]:
-        """The file from its beginning, WINDOW seconds at a time.
+        """The file from its beginning, WINDOW seconds at a time, to where its streams end, whatever its header says.
 
         NoFaceError, MediaError: what the mode needs is not there, and what to do.
         """
-        start, last = 0.0, False
+        start, last, empty = 0.0, False, 0
         while not last:
-            # Without a length in the header the file is read at once; nor is a scrap left for the end.
-            last = self.info.duration - start < 1.25 * WINDOW
-            end = None if last else start + WINDOW
-            length = None if last else round(WINDOW * FPS)
-            samples = self._sound(start, end, length) if self.mode in ("auto", "av", "audio") else None
-            frames, confidence = self._mouth(start, end, length) if self.mode in ("auto", "av", "lip") else (None, None)
-            yield Window(start, samples, frames, confidence, last)
-            start = start + WINDOW
+            left = self.info.duration - start  # below 0 where the header has no length, or too short a one
+            # No scrap is left for the end.
+            length = round((1.25 if 0 < left < 1.25 * WINDOW else 1.0) * WINDOW * FPS)
+            samples = self._sound(start, length) if self.mode in ("auto", "av", "audio") else None
+            frames, confidence = self._mouth(start, length) if self.mode in ("auto", "av", "lip") else (None, None)
+            window = Window(start, samples, frames, confidence, False)
+            nothing = (frames is None or not len(frames)) and (samples is None or not samples.any())
+            empty = empty + 1 if nothing else 0
+            last = window.last = empty == _MAX_EMPTY or (window.length < length and left <= length / FPS)
+            if last:
+                self._lose_rest(start + length / FPS)
+            yield window if last else _padded(window, length)
+            start += length / FPS
         self._conclude()
 
-    def _sound(self, start: float, end: float | None, length: int | None) -> np.ndarray | None:
+    def _sound(self, start: float, length: int) -> np.ndarray | None:
+        """(n,) float32, 640 samples a frame for at most `length` frames: fewer where the sound ends or is lost."""
         from avsr.media.audio import read_audio
 
         try:
-            samples, damaged = read_audio(self.path, start=start, end=end)
+            samples, damaged = read_audio(self.path, start=start, end=start + length / FPS)
         except MediaError as error:
             if self.mode != "auto":
                 raise
@@ -86,39 +102,54 @@ class Streams:
             return None
         for span in damaged:
             add_span(self.sound_damaged, span.start, span.end, 0.0, None)
-        if length is not None:
-            samples = np.pad(samples[: length * SAMPLES], (0, max(0, length * SAMPLES - len(samples))))
         self.heard |= bool(len(samples)) and float(np.abs(samples).max()) >= SILENCE
         self.end = max(self.end, start + len(samples) / (FPS * SAMPLES))
         return samples
 
-    def _mouth(self, start: float, end: float | None, length: int | None):
-        from avsr.lips.extract import extract_mouth_clips
+    def _mouth(self, start: float, length: int) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        """(t, 96, 96) uint8 and (t,) float32 for at most `length` frames: fewer where the picture ends or is lost."""
+        from avsr.lips.extract import find_mouths
+        from avsr.media.video import VideoReader
 
-        frames, confidence = np.zeros((0, 96, 96), np.uint8), np.zeros(0, np.float32)
+        count, clips = 0, []
+        reader = VideoReader(self.path, fps=FPS, start=start, end=start + length / FPS)
+
+        def counted() -> Iterator[Frame]:
+            nonlocal count
+            for frame in reader:
+                count += 1
+                yield frame
+
         try:
-            clip = extract_mouth_clips(self.path, start=start, end=end)[0]
-            frames, confidence = clip.frames, clip.confidence
-        except NoFaceError:
-            # There may be one in another window, and if not, _conclude says so.
-            if length is None:
-                add_span(self.unseen, start, self.info.duration, 0.0, None)
+            clips = find_mouths(counted(), start)
         except MediaError as error:
             if start == 0 and self.mode != "auto":
                 raise
             if start == 0:
                 self._narrow("audio", str(error))
                 return None, None
-            # Further on it only says that the picture ends before the sound.
-        if length is not None:
-            missing = max(0, length - len(frames))
-            frames = np.pad(frames[:length], ((0, missing), (0, 0), (0, 0)))
-            confidence = np.pad(confidence[:length], (0, missing))
+            # Further on it says that the picture has ended, or that this window's is lost.
+            add_span(self.picture_damaged, start, min(start + length / FPS, self.info.duration), 0.0, None)
+        for span in reader.damaged:
+            add_span(self.picture_damaged, span.start, span.end, 0.0, None)
+        if clips:
+            frames, confidence = clips[0].frames, clips[0].confidence
+        else:  # there may be a face in another window, and if not, _conclude says so
+            frames, confidence = np.zeros((count, 96, 96), np.uint8), np.zeros(count, np.float32)
+        if count:
+            add_span(self.unseen, self.shown, start, 0.0, None)
+            self.shown = start + count / FPS
         for index in np.flatnonzero(confidence <= 0):
             add_span(self.unseen, start + index / FPS, start + (index + 1) / FPS, 0.0, None)
         self.seen |= bool((confidence > 0).any())
-        self.end = max(self.end, start + len(frames) / FPS)
+        self.end = max(self.end, self.shown)
         return frames, confidence
+
+    def _lose_rest(self, start: float) -> None:
+        """Neither stream goes on, though the header has more."""
+        for spans, alone in ((self.sound_damaged, "lip"), (self.picture_damaged, "audio")):
+            if self.mode != alone:
+                add_span(spans, start, self.info.duration, 0.0, None)
 
     def _narrow(self, mode: str, reason: str) -> None:
         if self.mode != "auto":  # the other stream has failed already
@@ -127,6 +158,8 @@ class Streams:
 
     def _conclude(self) -> None:
         """What was asked for must have been there; what "auto" became is said."""
+        if self.mode != "audio":
+            add_span(self.unseen, self.shown, max(self.end, self.info.duration), 0.0, None)
         if self.mode in ("av", "lip") and not self.seen:
             other = "" if self.info.audio is None else ", or use --mode audio"
             raise NoFaceError(f"{self.path}: no face was found, which mode {self.mode} needs; show the speaker's face{other}.")
@@ -140,6 +173,17 @@ class Streams:
             self.mode, self.reason = "audio", "no face was found in it"
         else:
             self.mode, self.reason = "lip", "its sound is silent"
+
+
+def _padded(window: Window, length: int) -> Window:
+    """The window with both streams `length` frames long, so that the next one follows in step."""
+    samples, frames, confidence = window.samples, window.frames, window.confidence
+    if samples is not None:
+        samples = np.pad(samples, (0, length * SAMPLES - len(samples)))
+    if frames is not None and confidence is not None:
+        missing = length - len(frames)
+        frames, confidence = np.pad(frames, ((0, missing), (0, 0), (0, 0))), np.pad(confidence, (0, missing))
+    return Window(window.start, samples, frames, confidence, window.last)
 
 
 def open_streams(path: Path, mode: str) -> Streams:

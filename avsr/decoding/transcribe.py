@@ -80,9 +80,12 @@ def _transcribe(
     write_result(result, target)
     spent = time.perf_counter() - began
     why = f", because {result.reason}" if result.reason else ""
-    silence = "" if result.segments else "; nothing was said in it"
+    notes = "" if result.segments else "; nothing was said in it"
+    for stream in ("sound", "picture"):
+        lost = sum(span.end - span.start for span in result.damaged[stream])
+        notes += f"; {lost:.1f} s of its {stream} are damaged" if lost >= 0.05 else ""
     names = f"{target}{SUFFIXES[0]}, {', '.join(SUFFIXES[1:])}"
-    return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s in {spent:.1f} s{silence} -> {names}"
+    return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s in {spent:.1f} s{notes} -> {names}"
 
 
 def _check(video: Path, target: Path, mode: str) -> float:

@@ -29,7 +29,7 @@ _LEAD = 0.5
 """Seconds decoded before `start`, so that overlapping codecs and the resampler have settled."""
 
 _MAX_FILL = 3600.0
-"""Seconds of holes filled with zeros in one file; a broken clock would otherwise fill the memory of the reader."""
+"""Seconds of holes filled with zeros in one reading; a broken clock would otherwise fill the memory of the reader."""
 
 
 class AudioReader:
@@ -81,8 +81,10 @@ class AudioReader:
             expected = position if time is None else round(time * rate)
             missing = expected - position
             if missing > (_JITTER * rate if heard else 0):
-                filled += missing
+                filled += min(expected, until) - position
                 if filled > _MAX_FILL * rate:
+                    if heard:  # what follows cannot be placed, and counts as damaged
+                        break
                     raise MediaError(f"{self.path}: its sound has holes of over {_MAX_FILL:.0f} s, so its timestamps "
                                      "are broken; convert the file anew.")
                 if missing > LATE * rate or (heard and position > LATE * rate):  # less is encoder delay at the start

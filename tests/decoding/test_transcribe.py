@@ -16,7 +16,7 @@ from avsr.decoding import streams
 from avsr.decoding.transcribe import transcribe_files
 from avsr.errors import AvsrError, MediaError, NoFaceError
 from tests.decoding.conftest import speech
-from tests.media_maker import make_video
+from tests.media_maker import cut, jump_clock, make_video, spoil
 
 
 def other_speech(times: np.ndarray) -> np.ndarray:
@@ -178,6 +178,64 @@ def test_a_face_that_comes_late_and_a_sound_that_ends(recognizer, face, tmp_path
     assert modes[0][1] == "audio" and modes[-1][1] == "lip" and "av" in {mode for _, mode in modes}
     unseen = result.damaged["lips"]
     assert unseen[0].start == 0 and unseen[0].end == pytest.approx(4, abs=0.2)
+
+
+def frames_of(path: Path, mode: str) -> tuple[list[int], streams.Streams]:
+    opened = streams.open_streams(path, mode)
+    return [window.length for window in opened.windows()], opened
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm"])
+def test_without_a_length_in_its_header_a_file_is_read_in_windows_all_the_same(face, tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(streams, "WINDOW", 2.0)
+    path = make_video(
+        tmp_path / f"live.{suffix}", seconds=7, sound=speech, size=(160, 120), audio_rate=48000, container_options={"live": "1"}
+    )
+    for mode in ("av", "audio", "lip"):
+        lengths, opened = frames_of(path, mode)
+        assert opened.info.duration == 0  # as a browser's recording has it
+        assert lengths[:3] == [50, 50, 50] and lengths[3] in (25, 26) and len(lengths) == 4
+        assert opened.end == pytest.approx(7, abs=0.05) and not opened.sound_damaged and not opened.picture_damaged
+
+
+def test_a_file_that_was_cut_short_ends_long_before_its_header_says(face, tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "WINDOW", 0.2)
+    monkeypatch.setattr(streams, "_MAX_EMPTY", 5)
+    path = make_video(
+        tmp_path / "a.mp4", seconds=8, sound=speech, size=(160, 120), container_options={"movflags": "faststart"}
+    )
+    lengths, opened = frames_of(cut(path, 0.3), "av")
+    assert 1 < opened.end < 5 and len(lengths) < 5 * opened.end + 8
+    for spans in (opened.sound_damaged, opened.picture_damaged, opened.unseen):
+        assert spans[-1].end == pytest.approx(8, abs=0.1) and spans[-1].start < opened.end + 0.1
+
+
+def test_a_long_hole_in_the_sound_costs_nothing_but_itself(recognizer, face, tmp_path, monkeypatch):
+    monkeypatch.setattr("avsr.media.audio._MAX_FILL", 100.0)  # an hour, in truth
+    monkeypatch.setattr("avsr.decoding.segment.cut.__defaults__", (40,))
+    path = make_video(tmp_path / "a.mkv", seconds=6, sound=speech, size=(160, 120), audio_rate=48000)
+    result = recognizer.transcribe(jump_clock(path, tmp_path / "b.mkv", 3.0, 150.0))
+    assert result.mode == "av"
+    modes = [(segment.start, segment.mode) for segment in result.segments]
+    assert modes[0][1] == "av" and modes[-1][1] == "audio" and modes[-1][0] > 150
+    assert {mode for start, mode in modes if 4 < start < 60} == {"lip"}
+    (lost,) = result.damaged["sound"]
+    assert (lost.start, lost.end) == (pytest.approx(3, abs=0.1), pytest.approx(153, abs=0.1))
+    assert result.as_dict()["damaged"]["sound"] == [{"start": lost.start, "end": lost.end}]
+
+
+def test_damaged_spans_of_both_streams_are_in_the_files_and_said(packed, face, tmp_path, capsys):
+    path = make_video(
+        tmp_path / "a.mp4", seconds=4, sound=speech, size=(160, 120), container_options={"movflags": "faststart"}
+    )
+    spoiled = spoil(spoil(path, "audio", 1.6, 2.0), "video", 2.6, 2.7)
+    assert transcribe_files([spoiled], model=packed, mode="auto", out=tmp_path / "out") == 0
+    damaged = json.loads((tmp_path / "out" / f"{spoiled.stem}.json").read_text(encoding="utf-8"))["damaged"]
+    (sound,), (picture,) = damaged["sound"], damaged["picture"]
+    assert sound == {"start": pytest.approx(1.6, abs=0.05), "end": pytest.approx(2.0, abs=0.1)}
+    assert picture == {"start": pytest.approx(2.6, abs=0.1), "end": pytest.approx(3.0, abs=0.05)}
+    said = capsys.readouterr().err
+    assert "0.4 s of its sound are damaged; 0.4 s of its picture are damaged" in said
 
 
 def test_the_command_says_one_sentence(packed, tmp_path):

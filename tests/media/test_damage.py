@@ -10,7 +10,7 @@ from avsr.media.audio import read_audio
 from avsr.media.damage import Clock
 from avsr.media.probe import Span, add_span
 from avsr.media.video import VideoReader
-from tests.media_maker import clock_time, cut, make_video, packet_places, sound_offset, spoil
+from tests.media_maker import clock_time, cut, jump_clock, make_video, packet_places, sound_offset, spoil
 
 SIZE = (160, 120)
 
@@ -132,6 +132,16 @@ def test_noise_anywhere_never_breaks_the_reader(tmp_path, suffix):
         else:
             assert frames == [(i, pytest.approx(i / 25)) for i in range(len(frames))]
             assert len(samples) <= 160_000 and np.isfinite(samples).all()
+
+
+def test_a_clock_that_jumps_by_over_an_hour_leaves_what_was_before(tmp_path):
+    path = make_video(tmp_path / "a.mkv", seconds=6, size=SIZE, audio_rate=48000)
+    samples, damaged = read_audio(jump_clock(path, tmp_path / "b.mkv", 3.0, 4000.0))
+    assert len(samples) / 16000 == pytest.approx(3, abs=0.1) and sound_offset(samples, 2.0) == pytest.approx(0, abs=2e-3)
+    assert damaged == [Span(pytest.approx(3, abs=0.1), pytest.approx(4006, abs=0.1))]
+    samples, damaged = read_audio(tmp_path / "b.mkv", start=3990.0, end=4004.0)
+    assert len(samples) == 14 * 16000 and not samples[: 12 * 16000].any() and samples[-8000:].any()
+    assert damaged == [Span(3990.0, pytest.approx(4003, abs=0.1))]
 
 
 def test_clock_tells_holes_from_a_varying_rate():
