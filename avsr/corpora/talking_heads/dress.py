@@ -1,0 +1,107 @@
+"""What a person wears over the skin: hair, clothes, glasses; sheets that stand off the head's own surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from avsr.corpora.talking_heads import mesh
+from avsr.corpora.talking_heads.head import Head
+from avsr.corpora.talking_heads.identity import Identity
+from avsr.corpora.talking_heads.materials import CLOTH, HAIR, SKIN
+
+_COLLAR = 5.72  # decimetres: below it, at the front of the neck, clothes
+_SHOULDERS = 5.3
+
+
+@dataclass(frozen=True)
+class Shell:
+    """points (V, 3) at rest, source (V,) the fine point of the head that each goes along with, quads (F, 4) numbered on
+    from the head's points, material (F,), uv (V, 2)."""
+
+    points: np.ndarray
+    source: np.ndarray
+    quads: np.ndarray
+    material: np.ndarray
+    uv: np.ndarray
+
+
+def dress(head: Head, identity: Identity, neutral: np.ndarray, rest: np.ndarray) -> Shell:
+    """Hair and clothes for fine points `rest` (M, 3) that lie at `neutral` (M, 3) on the base head."""
+    quads = head.quads[head.material == SKIN]
+    outward = mesh.normals(rest, quads)
+    parts = [
+        _sheet(quads, rest, outward, _hair(neutral, identity), HAIR),
+        _sheet(quads, rest, outward, _clothes(neutral), CLOTH),
+    ]
+    if identity.hair_style == "long":
+        parts.append(_curtain(neutral, rest, identity))
+    offset, numbered = len(rest), []
+    for part in parts:
+        numbered.append(part.quads + offset)
+        offset += len(part.points)
+    return Shell(
+        np.concatenate([part.points for part in parts]).astype(np.float32),
+        np.concatenate([part.source for part in parts]),
+        np.concatenate(numbered).astype(np.int32),
+        np.concatenate([part.material for part in parts]),
+        np.concatenate([part.uv for part in parts]).astype(np.float32),
+    )
+
+
+def _sheet(quads: np.ndarray, rest: np.ndarray, outward: np.ndarray, thickness: np.ndarray, material: int) -> Shell:
+    """The quads whose points all have a thickness, moved outwards by it."""
+    kept = quads[(thickness[quads] > -0.02).all(axis=1)]
+    source, numbers = np.unique(kept, return_inverse=True)
+    points = rest[source] + outward[source] * thickness[source, None]
+    return Shell(
+        points, source, numbers.reshape(-1, 4), np.full(len(kept), material, np.uint8), rest[source][:, :2] * (1, 1)
+    )
+
+
+def _hair(neutral: np.ndarray, identity: Identity) -> np.ndarray:
+    """(M,) decimetres of hair on each point; below -0.02 none. It begins under the skin, so that its edge is soft."""
+    x, y, z = neutral.T
+    rng = np.random.default_rng(identity.seed + 1)
+    line = 7.98 + identity.hairline
+    if identity.hair_style == "fringe":
+        line = 7.66 + 0.04 * rng.standard_normal() + 0.05 * np.sin(x * rng.uniform(5, 11) + rng.uniform(0, 6))
+    side = np.abs(x)
+    # The hairline runs from the forehead down in front of the ears and behind them to the nape.
+    front = line - 0.15 * np.clip((side - 0.35) / 0.3, 0, 1) ** 2
+    sideburn = np.where(z > 0.62, front, np.interp(z, (0.45, 0.62), (6.95, 7.3)))
+    behind = np.interp(z, (-0.4, 0.1, 0.3, 0.45), (6.35, 6.4, 6.75, 6.95))
+    lower = np.where(z > 0.45, np.where(side > 0.55, np.minimum(front, sideburn), front), behind)
+    above = y - lower
+    ear = (side > 0.78) & (y < 7.5) & (z > 0.2) & (z < 0.75)
+    full = identity.hair_height * np.clip((y - 7.3) / 0.9, 0.25, 1)
+    depth = np.clip(above / 0.22, -1, 1) * np.where(above > 0, full, 0.1)
+    return np.where(ear | (y < 6.2), -1.0, depth).astype(np.float32)
+
+
+def _clothes(neutral: np.ndarray) -> np.ndarray:
+    x, y, z = neutral.T
+    edge = _COLLAR + 0.25 * np.clip(0.3 - z, -0.6, 0.4)
+    return np.where(y < edge, 0.03 + 0.05 * np.clip((edge - y) / 0.4, 0, 1), -1.0).astype(np.float32)
+
+
+def _curtain(neutral: np.ndarray, rest: np.ndarray, identity: Identity) -> Shell:
+    """Hair that falls from the crown past the ears to the shoulders: a half pipe around the back of the head."""
+    rng = np.random.default_rng(identity.seed + 2)
+    turn = np.radians(np.linspace(-112, 112, 41))  # 0 is the back
+    level = np.linspace(8.1, 5.35 + 0.5 * rng.random(), 22)
+    crown = int(np.argmax(neutral[:, 1]))
+    width = float(np.abs(rest[(neutral[:, 1] > 7.6) & (neutral[:, 1] < 8.2), 0]).max())
+    flare = np.interp(level, (5.3, 6.2, 7.0, 7.7, 8.1), (0.22, 0.18, 0.2, 0.14, -0.05))[:, None] + 0.3 * identity.hair_height
+    wave = 0.02 * np.sin(turn * rng.uniform(8, 16) + rng.uniform(0, 6))[None]
+    radius = width + flare + wave
+    x = radius * np.sin(turn)
+    z = 0.35 - np.where(np.cos(turn) > 0, 1.05, 0.75) * radius * np.cos(turn) * np.ones_like(level)[:, None]
+    y = np.broadcast_to(level[:, None], x.shape) + rest[crown, 1] - neutral[crown, 1]
+    points = np.stack([x, y, z], axis=-1).reshape(-1, 3)
+    index = np.arange(len(points)).reshape(len(level), len(turn))
+    quads = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], axis=-1).reshape(-1, 4)
+    uv = np.stack([points[:, 0] + 0.3 * points[:, 2], points[:, 1]], axis=1)
+    source = np.full(len(points), crown)
+    return Shell(points, source, quads, np.full(len(quads), HAIR, np.uint8), uv)

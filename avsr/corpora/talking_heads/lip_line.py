@@ -1,0 +1,68 @@
+"""Where the two lips meet: how far apart they are, and the small movement that shuts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Measured on the base head, in decimetres: the lips part at this height, between corners this far from the middle.
+_LEVEL, _CORNER = 6.609, 0.248
+_RED = 0.8  # points redder than this can touch
+_ABOVE, _BELOW = 0.055, 0.055  # how far from the parting a point can be that touches
+_FRONT = 1.37  # nearer to the throat no lips meet
+_COLUMNS = np.linspace(-_CORNER, _CORNER, 15)
+_HALF_COLUMN = 0.028
+_REACH = 0.10  # decimetres over which the skin goes along with the lips
+_OVERLAP = 0.004  # shut lips press into each other by this
+
+
+@dataclass(frozen=True)
+class LipLine:
+    """The fine points that can touch, by column from the person's right corner to the left: upper and lower (K lists)."""
+
+    neutral: np.ndarray  # (M, 3) the fine points of the base head
+    upper: tuple[np.ndarray, ...]
+    lower: tuple[np.ndarray, ...]
+
+    @staticmethod
+    def of(neutral: np.ndarray, lip: np.ndarray) -> LipLine:
+        """From the fine points (M, 3) of the base head and their redness (M,)."""
+        x, y, z = neutral.T
+        red = (lip > _RED) & (z > _FRONT) & (np.abs(x) < _CORNER + _HALF_COLUMN)
+        upper = red & (y > _LEVEL) & (y < _LEVEL + _ABOVE)
+        lower = red & (y < _LEVEL) & (y > _LEVEL - _BELOW)
+        return LipLine(neutral, *(tuple(_column(x, side, at) for at in _COLUMNS) for side in (upper, lower)))
+
+    def gap(self, points: np.ndarray) -> np.ndarray:
+        """(K,) decimetres between the lips of the fine points (M, 3), column by column; negative where they overlap."""
+        height = points[:, 1]
+        return np.array(
+            [height[up].min() - height[low].max() for up, low in zip(self.upper, self.lower, strict=True)], np.float32
+        )
+
+    def shutting(self, points: np.ndarray) -> np.ndarray:
+        """(M, 3) the movement of the fine points (M, 3) after which no column is open."""
+        moved = np.zeros_like(points)
+        for _ in range(3):  # the skin near the lips follows less than the lips, so a rest remains
+            moved += self.field(self.neutral, self.gap(points + moved))
+        return moved
+
+    def field(self, places: np.ndarray, gap: np.ndarray) -> np.ndarray:
+        """(V, 3) how points at `places` (V, 3) of the base head move when the lips close a gap (K,)."""
+        x, y, z = places.T
+        wanted = np.where(gap > -_OVERLAP, gap + _OVERLAP, 0.0)
+        amount = np.interp(x, _COLUMNS, wanted) * np.interp(np.abs(x), (_CORNER, _CORNER + 0.06), (1.0, 0.0))
+        near = np.exp(-(((y - _LEVEL) / _REACH) ** 2)) * np.interp(z, (1.15, 1.35), (0.0, 1.0))
+        moved = np.zeros_like(places)
+        moved[:, 1] = np.where(y > _LEVEL, -0.5, 0.5) * amount * near
+        return moved
+
+
+def _column(x: np.ndarray, side: np.ndarray, at: float) -> np.ndarray:
+    """The points of one side of the lips that lie near one column; the nearest three where none does."""
+    near = np.flatnonzero(side & (np.abs(x - at) < _HALF_COLUMN))
+    if len(near):
+        return near
+    candidates = np.flatnonzero(side)
+    return candidates[np.argsort(np.abs(x[candidates] - at), kind="stable")[:3]]
