@@ -53,7 +53,9 @@ _ADNOMINAL = re.compile(
     ".+낼|(?:이|남|맡|옮|즐|챙|숨|안|생)길"
 )
 # The last syllables of stems with a coda: after them 을 is the ending and not the particle (먹을, 읽을; 책을).
-_BEFORE_ENDING = frozenset("있없먹읽잡찾받않같좋많앉씻웃믿닫얻닦깎볶섞묶겪밟넓짧얇높깊싶갚덮엎놓넣쌓낳닿넘참닮굶젊옮맞찢꽂잊맺늦쫓뺏")
+_BEFORE_ENDING = frozenset(
+    "있없먹읽잡찾받않같좋많앉씻웃믿닫얻닦깎볶섞묶겪밟넓짧얇높깊싶갚덮엎놓넣쌓낳닿넘참닮굶젊옮맞찢꽂잊맺늦쫓뺏"
+)
 _BEFORE_EITHER = frozenset("입벗낮숨심신안감남삶")  # mouth and wear, breath and hide: an ending only before a bound noun
 
 # Ends of an accentual phrase that show: the object particle, and endings that close a clause (-면, -지만).
@@ -162,7 +164,9 @@ def _nasal_stem() -> re.Pattern[str]:
         endings = "|".join(ending for ending in STEM_ENDINGS if ending not in refused.split())
         forms.append(f"{stem}(?={endings})")
     forms.append("안(?=(?:고|지|게|거나)(?:서|는|도|요|만)?$)")  # to hug; not 안 고쳐, 안 지우다 written together
-    return re.compile(f"(?:^|(?<=되)|(?<=눈)|(?<=살아)|(?<=뛰어)|(?<=감싸))(?:{'|'.join(forms)})(?!다르|다른|다름|다리|지창)")
+    return re.compile(
+        f"(?:^|(?<=되)|(?<=눈)|(?<=살아)|(?<=뛰어)|(?<=감싸))(?:{'|'.join(forms)})(?!다르|다른|다름|다리|지창)"
+    )
 
 
 _NASAL_STEM = _nasal_stem()

@@ -22,6 +22,9 @@ _CLUSTERS = {
 _WITHOUT_HIEUT = {"ㅎ": "", "ㄶ": "ㄴ", "ㅀ": "ㄹ"}
 _NASAL = {"ㄱ": "ㅇ", "ㄷ": "ㄴ", "ㅂ": "ㅁ"}
 _WITHOUT_GLIDE = {"ㅑ": "ㅏ", "ㅒ": "ㅐ", "ㅕ": "ㅓ", "ㅖ": "ㅔ", "ㅛ": "ㅗ", "ㅠ": "ㅜ"}
+# Syllables whose ㅅ is nearly always an inserted one; stems and nouns with ㅅ of their own (씻, 옷, 맛, 못) are not here, and
+# neither is 빗, so that 빗방울 and the like are listed.
+_INSERTED_S = set("갯겟굣귓깃깻냇눗닷댓뒷랫릿맷뭇뱃볏샛쇳싯윗잿젓젯찻촛춧칫콧텃툇팻핏햇혓홧횟훗")
 _NOUNS_IN_LG = set("닭흙칡슭삵")  # 까닭, 기슭 by their last syllable
 
 
@@ -71,10 +74,6 @@ def _inserted_s(here: Syllable, after: Syllable) -> None:
     """Article 30.1: an inserted ㅅ only makes the next consonant tense: 냇가[내까], 콧등[코뜽]."""
     if here.coda == "ㅅ" and after.onset in TENSE and str(here) in _INSERTED_S:
         here.coda, after.onset = "", TENSE[after.onset]
-
-
-# Syllables whose ㅅ is (nearly) always an inserted one; verb stems and nouns with ㅅ of their own (씻, 옷, 맛, 못) are not here.
-_INSERTED_S = set("갯굣굿귓깃깻냇닷댓뒷랫릿맷뭇뱃볏빨샛싯앳잿젓젯찻촛칫콧킷툇팻폿핏햇횟훗윗텃")
 
 
 def _hieut_coda(here: Syllable, after: Syllable) -> None:

@@ -88,8 +88,7 @@ def _by_suffix(spelt: str, respelt: str) -> str:
     for match in _AFTER_STAYING_N.finditer(spelt):
         at = match.start(1)
         if spelt[at - 1 : at + 1] not in _LATERAL_WORDS or spelt[at - 2 : at + 1] in _N_AFTER_ALL:
-            if syllables[at] == spelt[at]:
-                syllables[at] = _with_onset(syllables[at], "ㄴ")
+            syllables[at] = _with_onset(syllables[at], "ㄴ")
     for match in _LEAF.finditer(spelt):
         syllables[match.start(1)] = "닢"
     for match in _WITHOUT.finditer(spelt):
@@ -123,7 +122,7 @@ def _unmark(marked: str) -> tuple[str, str]:
         spelt += character
         if mark == "'":
             character = tensed(character)
-        elif mark == "+" or mark == "-":
+        elif mark in ("+", "-"):
             character = _with_onset(character, "ㄴ")
         elif mark == "|":  # linked here and now: the rules would make 첫인상 a 처진상
             before = Syllable.of(_heard(respelt[-1]))
