@@ -22,7 +22,8 @@ _ENTRY = re.compile(r"(?P<where>~?)(?P<marked>[가-힣'+\-|]+)(?P<guard>(?:\(\?[
 _AFTER_STAYING_N = re.compile(rf"(?<=.){with_coda('ㄴ')}([란량력령례로론료류])")
 # ... but not where the last two syllables are a word of their own: 만유인력[마뉴일력], 화석연료[화성녈료].
 _LATERAL_WORDS = frozenset(
-    "인력 권력 전력 근력 난로 진로 선로 언론 분류 인류 한류 혼란 곤란 산란 반란 찬란 논란 만료 원료 연료 진료 관례 판례 선례 연령 분량 원론 반론 본론 군량 원로".split()
+    "인력 권력 전력 근력 난로 진로 선로 언론 분류 인류 한류 혼란 곤란 산란 반란 찬란 "
+    "논란 만료 원료 연료 진료 관례 판례 선례 연령 분량 원론 반론 본론 군량 원로".split()
 )
 _N_AFTER_ALL = frozenset(
     "이원론 일원론 다원론 입원료 출연료 공연료 회원료 흡인력 견인력 동원령 사면령 후원료 강연료".split()
