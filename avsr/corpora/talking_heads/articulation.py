@@ -27,9 +27,10 @@ _AFTER = np.array([0.035, 0.035, 0.040, 0.045])
 _SMOOTH = 0.012  # seconds, deviation of the Gaussian that rounds the corners dominance leaves
 _SHUT = -0.5  # mm: lips that touch yield a little
 _LIP_TRAVEL = 0.065  # seconds the lips take to shut or to part
+_LIP_FASTEST = 0.035  # seconds, where a short vowel between two closures leaves no more
 _TIP_TRAVEL = 0.045
 _SHORTEST = 1.05 * FRAME  # a closure or tongue contact shorter than a frame's time could fall between two frames
-_OPENING, _CLOSING = 0.14, 0.22  # seconds from rest to speech, and back
+_OPENING, _CLOSING = (0.10, 0.25), (0.15, 0.30)  # seconds from rest to speech, and back: drawn for each phrase
 _TOKEN, _WORD = 0.06, 0.08  # deviations (of the logarithm) of one sound, and of one eojeol, about the speaker's manner
 
 
@@ -58,7 +59,8 @@ def articulate(sounds: Sequence[Gesture], frames: int, style: MouthStyle, rng: n
     start = np.array([sound.start for sound in sounds]) - style.lead
     end = np.array([sound.end for sound in sounds]) - style.lead
     strength = _strength(sounds, style, rng)
-    speaking, phrases = _speaking(times, start, end)
+    phrases = _phrases(start, end, rng)
+    speaking = np.max([_bump(times, *phrase) for phrase in phrases], axis=0)
     shape = _dominate(sounds, times, start, end, strength, style)
     shape = rest + speaking[:, None] * (_smooth(shape) - rest)
     shut, press = _closures(sounds, times, start, end, phrases, style)
@@ -106,14 +108,12 @@ def _dominate(
     return total / weights
 
 
-def _speaking(times: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(M,) envelope of speech, 0 at rest to 1, and (P, 2) the phrases between pauses, seconds."""
+def _phrases(start: np.ndarray, end: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(P, 4) seconds: start and end of each phrase between pauses, and how long the mouth takes to open and to close."""
     breaks = np.flatnonzero(start[1:] - end[:-1] > 1e-3)
-    phrases = np.stack([start[np.r_[0, breaks + 1]], end[np.r_[breaks, len(end) - 1]]], axis=1)
-    envelope = np.zeros(len(times))
-    for first, last in phrases:
-        np.maximum(envelope, _bump(times, first, last, _OPENING, _CLOSING), out=envelope)
-    return envelope, phrases
+    count = len(breaks) + 1
+    times = start[np.r_[0, breaks + 1]], end[np.r_[breaks, len(end) - 1]]
+    return np.stack([*times, rng.uniform(*_OPENING, count), rng.uniform(*_CLOSING, count)], axis=1)
 
 
 def _closures(
@@ -126,28 +126,42 @@ def _closures(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(M,) how far the lips are shut, exactly 1 in every bilabial, and (M,) how tightly."""
     shut, press = np.zeros(len(times)), np.zeros(len(times))
-    spans = []
-    for index, sound in enumerate(sounds):
-        viseme = sound.viseme
-        if not viseme.closed:
-            continue
-        first, last = start[index], start[index] + viseme.closed * (end[index] - start[index])
-        first = min(first, last - _SHORTEST)  # the lips come early rather than part late
-        if np.any(np.abs(phrases[:, 0] - start[index]) < 1e-6):
-            first = start[index] - _OPENING  # lips at rest are not opened to be shut again
-        if np.any(np.abs(phrases[:, 1] - end[index]) < 1e-6) and viseme.closed == 1.0:
-            last = end[index] + 0.5 * _CLOSING
-        spans.append((first, last, viseme.press, start[index]))
-    for index, (first, last, firm, begin) in enumerate(spans):
+    travel = style.tempo * _LIP_TRAVEL
+    spans = _closed_spans(sounds, start, end, phrases, travel)
+    for index, (first, last, firm) in enumerate(spans):
         # Between two closures the lips part for the vowel, however short it is.
         before = first - spans[index - 1][1] if index else np.inf
         after = spans[index + 1][0] - last if index + 1 < len(spans) else np.inf
-        travel = style.tempo * _LIP_TRAVEL
-        rise, fall = (max(_STEP, min(travel, room / 2)) for room in (before, after))
+        rise, fall = (max(_LIP_FASTEST, min(travel, room / 2)) for room in (before, after))
         np.maximum(shut, _bump(times, first, last, rise, fall), out=shut)
-        tight = style.press * firm * _bump(times, begin + 0.3 * (last - begin), last - 0.3 * (last - begin), rise, fall)
-        np.maximum(press, tight, out=press)
+        middle = max(first, last - 2 * travel), last  # lips at rest before the phrase are shut, but not pressed
+        tight = _bump(times, *(0.7 * np.array(middle) + 0.3 * np.array(middle[::-1])), rise, fall)
+        np.maximum(press, style.press * firm * tight, out=press)
     return shut, np.minimum(press, 1.0)
+
+
+def _closed_spans(
+    sounds: Sequence[Gesture], start: np.ndarray, end: np.ndarray, phrases: np.ndarray, travel: float
+) -> list[tuple[float, float, float]]:
+    """From when to when (s) each bilabial keeps the lips shut, and how tightly it presses them."""
+    spans = []
+    phrase = 0
+    for index, sound in enumerate(sounds):
+        if start[index] >= phrases[phrase, 1]:
+            phrase += 1
+        if not sound.viseme.closed:
+            continue
+        begin, finish, opening, closing = phrases[phrase]
+        last = start[index] + sound.viseme.closed * (end[index] - start[index])
+        first = min(start[index], last - _SHORTEST)  # the lips come early rather than part late
+        if begin == start[index]:  # lips at rest are not opened to be shut again
+            free = phrases[phrase - 1, 1] if phrase else -np.inf
+            first = min(first, max(begin - opening, free) + travel)
+        if finish == end[index] and sound.viseme.closed == 1.0:  # nor opened to come to rest
+            free = phrases[phrase + 1, 0] if phrase + 1 < len(phrases) else np.inf
+            last = max(last, min(finish + closing, free) - travel)
+        spans.append((first, last, sound.viseme.press))
+    return spans
 
 
 def _tip(

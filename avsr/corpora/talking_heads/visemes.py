@@ -68,7 +68,7 @@ VISEMES: dict[str, Viseme] = {
     # monophthongs               jaw   gap  width protrude
     "ㅏ": Viseme((9.5, 13.0, -0.5, 0.0), _VOWEL),
     "ㅓ": Viseme((7.0, 9.5, -2.0, 0.8), _VOWEL),
-    "ㅗ": Viseme((5.0, 5.0, -10.0, 5.5), (1.0, 1.0, 1.3, 1.5)),
+    "ㅗ": Viseme((4.4, 5.0, -10.0, 5.5), (1.0, 1.0, 1.3, 1.5)),
     "ㅜ": Viseme((3.0, 2.8, -13.0, 7.5), (1.0, 1.0, 1.3, 1.5)),
     "ㅡ": Viseme((2.5, 4.5, 2.0, 0.0), (0.9, 0.9, 0.8, 0.8)),
     "ㅣ": Viseme((2.0, 5.0, 4.5, 0.0), (1.0, 1.0, 1.0, 1.0), tip=0.15),
@@ -76,6 +76,7 @@ VISEMES: dict[str, Viseme] = {
     "ㅐ": Viseme((5.4, 8.0, 2.5, 0.0), _VOWEL, tip=0.1),  # merged with ㅔ for most; a trace of the older openness
     # glides: the start of a diphthong
     "j": Viseme((2.2, 4.8, 3.0, 0.0), _J, tip=0.2),
+    "rounded j": Viseme((2.2, 3.6, -6.0, 4.0), (0.8, 0.8, 1.0, 1.2), tip=0.2),  # 요, 유: the lips do not wait for the vowel
     "w": Viseme((3.0, 2.6, -12.0, 7.0), _W),
     # bilabials: shut until the release, which aspiration (ㅍ) and, less, the lenis (ㅂ) delay the vowel after
     "ㅁ": Viseme((3.0, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=1.0, press=0.25),
@@ -106,9 +107,10 @@ VISEMES: dict[str, Viseme] = {
 
 # A diphthong: its glide, and the vowel it goes to. ㅚ and ㅟ are [we] and [wi] to nearly all speakers today.
 _DIPHTHONGS = {
-    **dict(zip("ㅑㅕㅛㅠㅖㅒ", ("jㅏ", "jㅓ", "jㅗ", "jㅜ", "jㅔ", "jㅐ"), strict=True)),
-    **dict(zip("ㅘㅝㅞㅙㅚㅟ", ("wㅏ", "wㅓ", "wㅔ", "wㅐ", "wㅔ", "wㅣ"), strict=True)),
-    "ㅢ": "ㅡㅣ",
+    **{whole: ("j", vowel) for whole, vowel in zip("ㅑㅕㅖㅒ", "ㅏㅓㅔㅐ", strict=True)},
+    **{whole: ("rounded j", vowel) for whole, vowel in zip("ㅛㅠ", "ㅗㅜ", strict=True)},
+    **{whole: ("w", vowel) for whole, vowel in zip("ㅘㅝㅞㅙㅚㅟ", "ㅏㅓㅔㅐㅔㅣ", strict=True)},
+    "ㅢ": ("ㅡ", "ㅣ"),
 }
 _GLIDE_SHARE, _GLIDE_LONGEST = 0.4, 0.09  # of the vowel; seconds, however long the vowel is held
 _CODAS = {"ㄱ": "ㄱ", "ㄴ": "ㄴ", "ㄷ": "ㄷ", "ㄹ": "coda ㄹ", "ㅁ": "ㅁ", "ㅂ": "coda ㅂ", "ㅇ": "coda ㅇ"}
@@ -125,7 +127,7 @@ def viseme_names(kind: str, symbol: str) -> tuple[str, ...]:
     if kind == "coda" and symbol in _CODAS:
         return (_CODAS[symbol],)
     if kind == "vowel" and symbol in _DIPHTHONGS:
-        return tuple(_DIPHTHONGS[symbol])
+        return _DIPHTHONGS[symbol]
     if kind == "vowel" and symbol in "ㅏㅓㅗㅜㅡㅣㅔㅐ":
         return (symbol,)
     raise AvsrError(f"the phoneme {symbol!r} cannot be a Korean {kind}: give sounds as avsr.text.pronunciation makes them")
