@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from avsr.corpora.labels import read_label_text
+from avsr.corpora.talking_heads.grammar import daily_sentence
 from avsr.corpora.talking_heads.lexicon import read_lexicon
 from avsr.errors import AvsrError
 from avsr.text.hangul import is_syllable
@@ -28,6 +29,25 @@ def command_sentences(count: int, rng: np.random.Generator) -> list[str]:
     chosen = rng.permutation(total)[:count]
     columns = np.unravel_index(chosen, sizes)
     return [" ".join(words[i] for words, i in zip(slots, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def daily_sentences(count: int, rng: np.random.Generator) -> list[str]:
+    """``count`` different sentences of daily life, two to nine eojeol, put together by `grammar` from the lexicon.
+
+    NFC, Hangul and single spaces; numbers are written out; the three levels of politeness. AvsrError where ``count`` is
+    negative, or so large that new sentences have become rare.
+    """
+    if count < 0:
+        raise AvsrError(f"{count} daily sentences were asked for: give a number from 0 up.")
+    sentences: dict[str, None] = {}
+    in_vain = 0
+    while len(sentences) < count:
+        sentence = daily_sentence(rng)
+        in_vain = in_vain + 1 if sentence in sentences else 0
+        if in_vain == 1000:
+            raise AvsrError(f"{count} daily sentences were asked for: the grammar gave {len(sentences)} and hardly any new one.")
+        sentences[sentence] = None
+    return list(sentences)
 
 
 def read_sentences(path: Path) -> list[str]:
