@@ -11,6 +11,7 @@ from avsr.corpora.talking_heads.camera import PIVOT, Camera
 from avsr.corpora.talking_heads.face_units import FACE_UNITS
 from avsr.corpora.talking_heads.head import Head
 from avsr.corpora.talking_heads.identity import Identity
+from avsr.corpora.talking_heads.materials import MOUTH, SKIN, TEETH, TONGUE
 from avsr.corpora.talking_heads.mouth import Motion
 from avsr.corpora.talking_heads.portrait import Portrait, portrait
 from avsr.corpora.talking_heads.raster import inside_mask, rasterize, shade, vertex_normals
@@ -93,6 +94,7 @@ class _Stage:
         self.two_sided = np.ascontiguousarray(person.two_sided[triangles])
         self.properties = np.ascontiguousarray(person.properties[used])
         self._rest = person.points[used]
+        self._behind = _behind(self.triangles, self.material, len(used))
         self._stiff = person.stiff[used][:, None]
         self._moves, self._weights = _moves(head, person.source[used], motion)
         self._turns = camera.turns(motion.pose)
@@ -105,7 +107,19 @@ class _Stage:
         turned = (moved - PIVOT) @ self._turns[index].T + PIVOT
         turned = moved + self._stiff * (turned - moved)
         vertex_normals(turned, self.triangles, self.normals)
-        return self._camera.project(turned, height, width)
+        screen = self._camera.project(turned, height, width)
+        screen[:, 2] -= self._behind
+        return screen
+
+
+def _behind(triangles: np.ndarray, material: np.ndarray, count: int) -> np.ndarray:
+    """(n,) float32 decimetres by which points are held to be further off than they are: what lies in the mouth must not
+    come through thin cheeks and chins."""
+    behind = np.zeros(count, np.float32)
+    for part, by in ((MOUTH, 0.10), (TONGUE, 0.02), (TEETH, 0.02)):
+        behind[triangles[material == part]] = by
+    behind[triangles[material == SKIN]] = 0.0
+    return behind
 
 
 class _Canvas:
@@ -164,13 +178,15 @@ def _seen(person: Portrait, camera: Camera, motion: Motion, matrices: np.ndarray
     """Numbers of the triangles that the crop may show during the clip."""
     middle = len(matrices) // 2
     turn = camera.turns(motion.pose[middle : middle + 1])[0]
-    screen = camera.project((person.points - PIVOT) @ turn.T + PIVOT, *_NOMINAL)
-    place = screen[:, :2] @ matrices[middle][:, :2].T + matrices[middle][:, 2]
+    turned = (person.points - PIVOT) @ turn.T + PIVOT
+    place = camera.project(turned, *_NOMINAL)[:, :2] @ matrices[middle][:, :2].T + matrices[middle][:, 2]
     near = ((place > -_MARGIN) & (place < SIDE + _MARGIN)).all(axis=1)
-    corner = screen[person.triangles][..., :2]
-    area = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    # What faces straight away from the camera will not come to face it by a nod.
-    return np.flatnonzero(near[person.triangles].any(axis=1) & ((area < 0.6) | person.two_sided))
+    chosen = np.flatnonzero(near[person.triangles].any(axis=1))
+    corner = turned[person.triangles[chosen]]
+    outward = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    # What faces away from the camera will not come to face it by a nod or a smile.
+    towards = outward[:, 2] > -0.35 * np.linalg.norm(outward, axis=1)
+    return chosen[towards | person.two_sided[chosen]]
 
 
 _MARGIN = 26  # pixels of the crop that a jaw or a nod may carry something into it

@@ -12,7 +12,6 @@ from avsr.corpora.talking_heads.identity import Identity
 from avsr.corpora.talking_heads.materials import CLOTH, HAIR, SKIN
 
 _COLLAR = 5.72  # decimetres: below it, at the front of the neck, clothes
-_SHOULDERS = 5.3
 
 
 @dataclass(frozen=True)
@@ -60,29 +59,36 @@ def _sheet(quads: np.ndarray, rest: np.ndarray, outward: np.ndarray, thickness: 
     )
 
 
+def hairline(x: np.ndarray, identity: Identity) -> np.ndarray:
+    """The height on the base head, in decimetres, above which the forehead is under hair, at `x`."""
+    rng = np.random.default_rng(identity.seed + 1)
+    bow = np.clip((np.abs(x) - 0.3) / 0.35, 0, 1) ** 2
+    if identity.hair_style == "fringe":
+        locks = 0.03 * np.sin(x * rng.uniform(7, 14) + rng.uniform(0, 6)) + 0.02 * np.sin(x * rng.uniform(18, 30))
+        return 7.68 + 0.05 * rng.standard_normal() + locks - 0.12 * bow
+    return 7.97 + identity.hairline - 0.22 * bow + 0.012 * np.sin(x * rng.uniform(15, 25) + rng.uniform(0, 6))
+
+
 def _hair(neutral: np.ndarray, identity: Identity) -> np.ndarray:
     """(M,) decimetres of hair on each point; below -0.02 none. It begins under the skin, so that its edge is soft."""
     x, y, z = neutral.T
-    rng = np.random.default_rng(identity.seed + 1)
-    line = 7.98 + identity.hairline
-    if identity.hair_style == "fringe":
-        line = 7.66 + 0.04 * rng.standard_normal() + 0.05 * np.sin(x * rng.uniform(5, 11) + rng.uniform(0, 6))
     side = np.abs(x)
-    # The hairline runs from the forehead down in front of the ears and behind them to the nape.
-    front = line - 0.15 * np.clip((side - 0.35) / 0.3, 0, 1) ** 2
-    sideburn = np.where(z > 0.62, front, np.interp(z, (0.45, 0.62), (6.95, 7.3)))
-    behind = np.interp(z, (-0.4, 0.1, 0.3, 0.45), (6.35, 6.4, 6.75, 6.95))
-    lower = np.where(z > 0.45, np.where(side > 0.55, np.minimum(front, sideburn), front), behind)
+    # From the forehead down in front of the ears, and behind them to the nape.
+    lower = hairline(x, identity)
+    before = np.interp(z, (0.42, 0.6, 0.85), (6.95, 7.15, 7.75))
+    lower = np.where((side > 0.55) & (z > 0.42), np.minimum(lower, before), lower)
+    lower = np.where(z <= 0.42, np.interp(z, (-0.4, 0.1, 0.3, 0.42), (6.35, 6.4, 6.7, 6.95)), lower)
     above = y - lower
-    ear = (side > 0.78) & (y < 7.5) & (z > 0.2) & (z < 0.75)
-    full = identity.hair_height * np.clip((y - 7.3) / 0.9, 0.25, 1)
-    depth = np.clip(above / 0.22, -1, 1) * np.where(above > 0, full, 0.1)
+    full = identity.hair_height * np.clip((y - 7.2) / 1.0, 0.2, 1)
+    depth = np.where(above > 0, np.clip(above / 0.3, 0, 1) ** 0.7 * full, np.clip(above, -1, 0))
+    ear = (side > 0.73) & (y < 7.52) & (z > 0.12) & (z < 0.8)
     return np.where(ear | (y < 6.2), -1.0, depth).astype(np.float32)
 
 
 def _clothes(neutral: np.ndarray) -> np.ndarray:
-    x, y, z = neutral.T
-    edge = _COLLAR + 0.25 * np.clip(0.3 - z, -0.6, 0.4)
+    """(M,) decimetres of cloth on each point; below -0.02 none."""
+    y, z = neutral[:, 1], neutral[:, 2]
+    edge = _COLLAR + 0.22 * (0.3 - z)
     return np.where(y < edge, 0.03 + 0.05 * np.clip((edge - y) / 0.4, 0, 1), -1.0).astype(np.float32)
 
 

@@ -40,6 +40,7 @@ _GROUPS = {
 _LOWEST, _WIDEST = 3.9, 3.3  # decimetres: the shoulders that a picture of a face shows
 _INSIDE_MAP = (0.74, 0.14)  # the part of the skin's map, right of and below, that lines the mouth
 _TONGUE_LIFT = 0.15  # decimetres that tongueUp raises the tip; the units' weights count on it
+_TEETH_FOLLOW = 1.12  # the base head's lower lip falls so far below its teeth that they stay behind bare
 _TONGUE_FLAT = 0.08  # decimetres that the back of the tongue sinks below its place between the teeth when the jaw is open
 
 
@@ -146,6 +147,7 @@ def _mended(
             units[index, in_teeth] = 0.0
     jaw = ARKIT_UNITS.index("jawOpen")
     units[jaw, np.setdiff1d(in_teeth, lower)] = 0.0
+    units[jaw, lower] *= _TEETH_FOLLOW
     forward = points[tongue, 2]
     along = ((forward - forward.min()) / np.ptp(forward)).astype(np.float32)  # 0 the root, 1 the tip
     units[jaw, tongue, 1] -= _TONGUE_FLAT * np.sin(np.pi * along)
@@ -191,21 +193,24 @@ def _refined(points, quads, material, groups, lip, shapes, units) -> Head:
     return Head(
         points, refine, offset, np.concatenate(all_quads).astype(np.int32), np.concatenate(all_material),
         np.concatenate(maps).astype(np.float32), fine_lip, depth, shapes, names, units,
-        _marks(neutral, fine_lip[: len(neutral)], fine_quads, fine_material),
+        _marks(neutral, fine_quads, fine_material),
     )  # fmt: skip
 
 
-def _marks(points: np.ndarray, lip: np.ndarray, quads: np.ndarray, material: np.ndarray) -> np.ndarray:
-    """(5,) the fine points at the middle of the eyes, the tip of the nose and the corners of the mouth."""
+def _marks(points: np.ndarray, quads: np.ndarray, material: np.ndarray) -> np.ndarray:
+    """(5,) the fine points nearest to where MediaPipe puts eyes, nose and mouth corners on drawn faces (24 people)."""
     eyes = np.unique(quads[material == EYE])
     skin = np.setdiff1d(np.unique(quads[material == SKIN]), np.unique(quads[material == MOUTH]))
 
-    def nearest(choice: np.ndarray, place: tuple[float, float, float]) -> int:
+    def nearest(choice: np.ndarray, *place: float) -> int:
         return int(choice[np.argmin(((points[choice] - place) ** 2).sum(1))])
 
-    red = skin[lip[skin] > 0.5]
-    corners = red[np.argmin(points[red, 0])], red[np.argmax(points[red, 0])]
-    return np.array([nearest(eyes, (-0.308, 7.284, 1.4)), nearest(eyes, (0.308, 7.284, 1.4)), nearest(skin, (0, 6.97, 1.7)), *corners])
+    sides = (-1, 1)
+    return np.array(
+        [nearest(eyes, side * 0.291, 7.267, 1.39) for side in sides]
+        + [nearest(skin, 0.0, 6.905, 1.675)]
+        + [nearest(skin, side * 0.257, 6.611, 1.42) for side in sides]
+    )
 
 
 def _bound(points: np.ndarray, anchors: np.ndarray, numbers: np.ndarray, count: int) -> csr_matrix:

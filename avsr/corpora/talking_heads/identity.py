@@ -124,7 +124,9 @@ class Identity:
     lip: Colour
     lip_shine: float
     lip_edge: float  # how sharply the red of the lips ends
+    furrows: float  # of the lips
     tooth: Colour
+    mouth_light: float  # how much of the light reaches the front teeth
     teeth_drop: float  # decimetres that the upper teeth hang lower
     tongue: Colour
     iris: Colour
@@ -162,8 +164,10 @@ class Identity:
             lip=_lip(skin, made_up, rng),
             lip_shine=float(rng.gamma(2.0, 0.5) * (1.6 if made_up else 0.8)),
             lip_edge=float(rng.uniform(0.35, 0.9)),
+            furrows=float(rng.uniform(0.05, 0.55)),
+            mouth_light=float(rng.uniform(0.18, 0.75)),
             tooth=_tint((0.93, 0.90, 0.83), 0.05, rng, brightness=rng.uniform(0.8, 1.04)),
-            teeth_drop=float(rng.normal(0.0, 0.02)),
+            teeth_drop=float(rng.normal(0.024 - 0.008 * male, 0.015)),
             tongue=_tint((0.74, 0.42, 0.42), 0.05, rng),
             iris=_tint((0.24, 0.15, 0.10), 0.04, rng),
             brow=float(rng.uniform(0.5, 1.0) + 0.25 * male),
@@ -190,7 +194,7 @@ def _shapes(sex: float, age: float, rng: np.random.Generator) -> tuple[float, ..
     weights = dict.fromkeys(SHAPE_NAMES, 0.0)
     asian = rng.uniform(0.55, 1.0)
     build = float(np.clip(rng.normal(0, 0.35), -0.8, 0.9))
-    years = 0.75 * age  # the old target is very old
+    years = 0.55 * age  # the old target is very old
     for origin, share in (("asian", asian), ("caucasian", 1 - asian)):
         for gender, portion in (("male", sex), ("female", 1 - sex)):
             for stage, part in (("old", years), ("young", 1 - years)):

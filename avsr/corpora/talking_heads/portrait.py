@@ -60,7 +60,10 @@ def portrait(head: Head, identity: Identity) -> Portrait:
         palette=_palette(identity),
         light=light,
         scene=np.array(
-            [0.03 * identity.shine, 0.05 * identity.lip_shine, identity.lip_edge, 1.0, skin.LEFT, skin.TOP, skin.SCALE],
+            [
+                0.06 * identity.shine, 0.12 * identity.lip_shine, identity.lip_edge, identity.mouth_light,
+                identity.furrows, skin.LEFT, skin.TOP, skin.SCALE,
+            ],
             np.float32,
         ),
     )

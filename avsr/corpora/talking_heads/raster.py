@@ -12,7 +12,7 @@ from avsr.corpora.talking_heads.materials import CLOTH, EYE, FRAME, HAIR, MOUTH,
 # Columns of the points' properties.
 U, V, LIP, DEPTH, OPEN_SKY, LIT = range(6)
 # Places in the scene's numbers.
-SKIN_SHINE, LIP_SHINE, LIP_EDGE, DENSITY, TEXTURE_X, TEXTURE_Y, TEXTURE_SCALE = range(7)
+SKIN_SHINE, LIP_SHINE, LIP_EDGE, MOUTH_LIGHT, FURROWS, TEXTURE_X, TEXTURE_Y, TEXTURE_SCALE = range(8)
 
 
 @njit(cache=True, nogil=True)
@@ -44,7 +44,9 @@ def rasterize(
     triangles (F, 3) go round anticlockwise as seen from outside (y upwards); those that show their back are left out
     unless two_sided (F,). ids (H, W) int32, -1 where nothing is, and nearest (H, W) float32 are filled.
     """
-    height, width = ids.shape
+    # Everything in single precision: a whole number met on the way would make doubles of it.
+    zero, one, least, most = np.float32(0.0), np.float32(1.0), np.float32(-1e-5), np.float32(1.00001)
+    last_x, last_y = np.float32(ids.shape[1] - 1), np.float32(ids.shape[0] - 1)
     ids[:] = -1
     nearest[:] = -1e30
     for t in range(triangles.shape[0]):
@@ -53,21 +55,24 @@ def rasterize(
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area == 0.0 or (area > 0.0 and not two_sided[t]):
             continue
-        left, right = max(0, math.ceil(min(x0, x1, x2))), min(width - 1, math.floor(max(x0, x1, x2)))
-        top, bottom = max(0, math.ceil(min(y0, y1, y2))), min(height - 1, math.floor(max(y0, y1, y2)))
+        left, right = max(zero, np.float32(math.ceil(min(x0, x1, x2)))), min(last_x, max(x0, x1, x2))
+        top, bottom = max(zero, np.float32(math.ceil(min(y0, y1, y2)))), min(last_y, max(y0, y1, y2))
         if left > right or top > bottom:
             continue
-        scale = np.float32(1.0) / area
+        scale = one / area
         z0, z1, z2 = screen[a, 2], screen[b, 2], screen[c, 2]
         # Weights of b and c grow by the same step from pixel to pixel.
         b_x, b_y = (y2 - y0) * scale, (x0 - x2) * scale
         c_x, c_y = (y0 - y1) * scale, (x1 - x0) * scale
-        for y in range(top, bottom + 1):
-            wb = b_x * (left - x0) + b_y * (y - y0)
-            wc = c_x * (left - x0) + c_y * (y - y0)
-            for x in range(left, right + 1):
-                if wb >= -1e-5 and wc >= -1e-5 and wb + wc <= 1.00001:
-                    z = z0 + wb * (z1 - z0) + wc * (z2 - z0)
+        z_b, z_c = z1 - z0, z2 - z0
+        first_x, count = int(left), int(right) - int(left) + 1
+        for y in range(int(top), int(bottom) + 1):
+            row = np.float32(y) - y0
+            wb = b_x * (left - x0) + b_y * row
+            wc = c_x * (left - x0) + c_y * row
+            for x in range(first_x, first_x + count):
+                if wb >= least and wc >= least and wb + wc <= most:
+                    z = z0 + wb * z_b + wc * z_c
                     if z > nearest[y, x]:
                         nearest[y, x] = z
                         ids[y, x] = t
@@ -99,7 +104,8 @@ def shade(
 ) -> None:  # fmt: skip
     """Into `image` (H, W, 3) uint8 the colour of each pixel that shows a triangle; the others stay as they are.
 
-    properties (V, 6) float32, columns as named above; texture (h, w, 4) float32: linear skin colour and grain; palette
+    properties (V, 6) float32, columns as named above; texture (h, w, 4) uint8: 255 times the roots of the skin's linear
+    colour and of the grain; palette
     (8, 3): a linear colour for each material, for SKIN the lips'; light (5, 3): direction to the lamp, its colour, light
     from above, from below and from the viewer; openness (H, W) uint8: how much of the surroundings is open mouth; gamma
     (4096,) uint8: from linear light 0..1 to the screen.
@@ -119,8 +125,9 @@ def shade(
             x0, y0 = screen[a, 0], screen[a, 1]
             x1, y1, x2, y2 = screen[b, 0] - x0, screen[b, 1] - y0, screen[c, 0] - x0, screen[c, 1] - y0
             scale = np.float32(1.0) / (x1 * y2 - x2 * y1)
-            wb = ((x - x0) * y2 - x2 * (y - y0)) * scale
-            wc = (x1 * (y - y0) - (x - x0) * y1) * scale
+            dx, dy = np.float32(x) - x0, np.float32(y) - y0
+            wb = (dx * y2 - x2 * dy) * scale
+            wc = (x1 * dy - dx * y1) * scale
             wa = np.float32(1.0) - wb - wc
             nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
             ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
@@ -142,7 +149,7 @@ def shade(
                     edge = np.float32(1.0) + np.float32(5.0) * scene[LIP_EDGE]
                     red = min(max((red - np.float32(0.5)) * edge + np.float32(0.5), np.float32(0.0)), np.float32(1.0))
                     for k in range(3):
-                        lips = palette[SKIN, k] * (np.float32(0.78) + np.float32(0.44) * grain)
+                        lips = palette[SKIN, k] * (np.float32(1.0) + scene[FURROWS] * (grain - np.float32(0.5)))
                         colour[k] += red * (lips - colour[k])
                     shine = scene[SKIN_SHINE] + red * (scene[LIP_SHINE] - scene[SKIN_SHINE])
                     sharpness = np.float32(10.0) + red * np.float32(30.0)
@@ -157,12 +164,14 @@ def shade(
             if what == MOUTH or what == TEETH or what == TONGUE:
                 # What reaches into the mouth comes through its opening: the more of it around, and the less deep, the more.
                 entering = min(openness[y, x] * np.float32(1.7 / 255.0), np.float32(1.0))
-                entering *= math.exp(-depth * np.float32(3.2))
-                sky, lit = entering, entering * np.float32(0.85)
+                entering *= scene[MOUTH_LIGHT] / (np.float32(1.0) + np.float32(3.0) * depth + np.float32(6.0) * depth * depth)
+                entering += np.float32(0.05)
+                sky, lit = entering, entering
             facing = nx * lx + ny * ly + nz * lz
             up = np.float32(0.5) + np.float32(0.5) * ny
             gloss = max(nx * hx + ny * hy + nz * hz, np.float32(0.0))
-            gloss = shine * lit * gloss**sharpness if facing > 0.0 else np.float32(0.0)
+            # Schlick (1994): a quotient that looks like the power of Phong's model and costs a tenth of it.
+            gloss = shine * lit * gloss / (sharpness - sharpness * gloss + gloss) if facing > 0.0 else np.float32(0.0)
             for k in range(3):
                 # Light that entered the skin leaves it beside where it fell, red light furthest (Jensen et al. 2001).
                 around = wrap * (np.float32(1.0) - np.float32(0.35) * k)
@@ -179,14 +188,19 @@ def _sample(texture: np.ndarray, u: float, v: float, scene: np.ndarray, colour: 
     px = min(max((u - scene[TEXTURE_X]) * scene[TEXTURE_SCALE], np.float32(0.0)), np.float32(width - 1.01))
     py = min(max((scene[TEXTURE_Y] - v) * scene[TEXTURE_SCALE], np.float32(0.0)), np.float32(height - 1.01))
     ix, iy = int(px), int(py)
-    fx, fy = px - ix, py - iy
+    fx, fy = px - np.float32(ix), py - np.float32(iy)
+    w11 = fx * fy
+    w10, w01 = fy - w11, fx - w11
+    w00 = np.float32(1.0) - fx - w10
     for k in range(3):
-        above = texture[iy, ix, k] + fx * (texture[iy, ix + 1, k] - texture[iy, ix, k])
-        below = texture[iy + 1, ix, k] + fx * (texture[iy + 1, ix + 1, k] - texture[iy + 1, ix, k])
-        colour[k] = above + fy * (below - above)
-    above = texture[iy, ix, 3] + fx * (texture[iy, ix + 1, 3] - texture[iy, ix, 3])
-    below = texture[iy + 1, ix, 3] + fx * (texture[iy + 1, ix + 1, 3] - texture[iy + 1, ix, 3])
-    return above + fy * (below - above)
+        root = (
+            w00 * np.float32(texture[iy, ix, k])
+            + w01 * np.float32(texture[iy, ix + 1, k])
+            + w10 * np.float32(texture[iy + 1, ix, k])
+            + w11 * np.float32(texture[iy + 1, ix + 1, k])
+        ) * np.float32(1 / 255)
+        colour[k] = root * root
+    return np.float32(texture[iy, ix, 3]) * np.float32(1 / 255)
 
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
@@ -203,10 +217,9 @@ def _inner(what: int, u: float, v: float, depth: float, palette: np.ndarray, col
             level = np.float32(0.95)
         else:
             # Dark between two teeth, more so towards the edge; a greyer, see-through edge; yellower at the neck.
-            level = np.float32(1.0) - np.float32(0.55) * max(np.float32(0.0), np.float32(1.0) - side * np.float32(14.0))
+            level = np.float32(1.0) - np.float32(0.38) * max(np.float32(0.0), np.float32(1.0) - side * np.float32(14.0))
             level *= np.float32(0.86) + np.float32(0.14) * min(v * np.float32(2.0), np.float32(1.0))
-            if v > 0.9:
-                level *= np.float32(0.85)
+            level *= np.float32(1.0) - np.float32(0.2) * max(np.float32(0.0), np.float32(5.0) * v - np.float32(4.0))
     elif what == TONGUE:
         shine, sharpness = np.float32(0.18), np.float32(16.0)
     elif what == MOUTH:

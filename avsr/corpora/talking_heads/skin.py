@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avsr.corpora.talking_heads.dress import hairline
 from avsr.corpora.talking_heads.identity import Colour, Identity
 
 # The picture lies over the neutral head as seen from the front: its left upper corner in decimetres, pixels a decimetre.
@@ -38,7 +39,7 @@ def linear(colour: Colour | np.ndarray) -> np.ndarray:
 
 
 def paint(identity: Identity) -> np.ndarray:
-    """(HEIGHT, WIDTH, 4) float32: the skin's linear colour, and the grain 0..1 of hair and lips."""
+    """(HEIGHT, WIDTH, 4) uint8: 255 times the root of the skin's linear colour, and 255 times the grain of hair and lips."""
     rng = np.random.default_rng(identity.seed)
     grid = Map.grid()
     colour = np.broadcast_to(linear(identity.skin), (HEIGHT, WIDTH, 3)).copy()
@@ -49,7 +50,10 @@ def paint(identity: Identity) -> np.ndarray:
     _darken(colour, hair, identity.brow * _brows(grid, identity, rng))
     _darken(colour, hair, _beard(grid, identity, rng))
     _darken(colour, np.float32(0.02) + 0.3 * hair, 0.75 * _lash_line(grid))
-    return np.concatenate([colour, strands[..., None]], axis=-1)
+    rough = 0.022 * _noise(5, rng) + 0.02 * _streaks(rng, 12)
+    _darken(colour, hair, 0.92 * _step(-0.035, 0.03, grid.y - hairline(grid.x, identity) + rough))
+    picture = np.concatenate([np.sqrt(np.clip(colour, 0, 1)), strands[..., None]], axis=-1)
+    return (255 * picture + 0.5).astype(np.uint8)
 
 
 def _mottle(colour: np.ndarray, grid: Map, identity: Identity, rng: np.random.Generator) -> None:
@@ -90,9 +94,10 @@ def _brows(grid: Map, identity: Identity, rng: np.random.Generator) -> np.ndarra
     x = np.abs(grid.x)
     (x0, y0), (x1, y1), (x2, y2) = _BROW
     height = np.interp(x, (x0, (x0 + x1) / 2, x1, x2), (y0, (y0 + y1) / 2 + 0.012, y1, y2))
-    thick = np.interp(x, (x0 - 0.03, x0 + 0.05, x1, x2 + 0.02), (0.0, 0.048, 0.04, 0.004)) * (0.6 + 0.5 * identity.brow)
-    inside = np.exp(-(((grid.y - height) / np.maximum(thick, 1e-3)) ** 4)) * (thick > 0.001)
-    return (inside * np.clip(0.75 + 0.35 * _streaks(rng, 30), 0, 1)).astype(np.float32) * 0.95
+    thick = np.interp(x, (x0 - 0.03, x0 + 0.05, x1, x2 + 0.02), (0.0, 0.046, 0.038, 0.012)) * (0.6 + 0.5 * identity.brow)
+    inside = np.exp(-(((grid.y - height) / np.maximum(thick, 1e-3)) ** 4)) * (x > x0 - 0.03) * (x < x2 + 0.02)
+    hairs = np.clip(0.72 + 0.22 * _noise(2.2, rng) + 0.1 * _streaks(rng, 9), 0, 1)
+    return (0.85 * inside * hairs).astype(np.float32)
 
 
 def _beard(grid: Map, identity: Identity, rng: np.random.Generator) -> np.ndarray:

@@ -15,7 +15,10 @@ _UPPER_SHORT = (0.0, 0.008, 0.0, 0.008, 0.012, 0.016)
 _LOWER_SHORT = (0.004, 0.002, 0.0, 0.008, 0.012, 0.016)
 _ACROSS = np.array([0.0, 0.07, 0.22, 0.5, 0.78, 0.93])  # columns of one tooth, as shares of its width
 _DOWN = np.array([-0.75, -0.35, -0.08, 0.0, 0.25, 0.55, 0.85, 1.0, 1.04])  # rows: gum, neck of the tooth, crown, edge
-_BULGE = 0.018  # decimetres by which the middle of a crown stands before its sides
+_BULGE = 0.014  # decimetres by which the middle of a crown stands before its sides
+_CROWN = {True: 0.100, False: 0.085}  # decimetres of an incisor's crown, upper and lower (Wheeler)
+_BEHIND = {True: 0.0, False: 0.030}  # decimetres that the row stands behind the band: the upper teeth bite over the lower
+_BELOW = {True: 0.0, False: 0.045}  # decimetres that its edge lies below the band's: the lower lip covers it at rest
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Arch:
 
 def arch(band: np.ndarray, *, upper: bool) -> Arch:
     """A row of twelve teeth along the band (V, 3) that the base head has in its place."""
-    half, front, back = float(np.abs(band[:, 0]).max()), float(band[:, 2].max()), float(band[:, 2].min())
+    half, back = float(np.abs(band[:, 0]).max()), float(band[:, 2].min())
+    front = float(band[:, 2].max()) - _BEHIND[upper]
     low, high = float(band[:, 1].min()), float(band[:, 1].max())
     shortfall = np.array(_UPPER_SHORT if upper else _LOWER_SHORT)
     place, tooth, share = _columns(_UPPER_WIDTHS if upper else _LOWER_WIDTHS)
@@ -40,15 +44,15 @@ def arch(band: np.ndarray, *, upper: bool) -> Arch:
     x, z = half * np.sin(turn), front - (front - back) * (1 - np.cos(turn))
 
     gap = np.minimum(share, 1 - share)  # 0 between two teeth, 0.5 in the middle of one
-    rounded = np.where(gap < 0.2, (1 - gap / 0.2) ** 2, 0.0) * 0.02 + shortfall[tooth.astype(int) % 6]
-    crown = (high - low) * 0.55
-    edge, direction = (low, -1.0) if upper else (high, 1.0)
-    level = edge - direction * (crown + 0.0) + direction * crown * _DOWN[:, None]
+    rounded = np.where(gap < 0.2, (1 - gap / 0.2) ** 2, 0.0) * 0.012 + shortfall[tooth.astype(int) % 6]
+    crown = _CROWN[upper]
+    edge, direction = (low, -1.0) if upper else (high - _BELOW[upper], 1.0)
+    level = edge + direction * crown * (_DOWN[:, None] - 1)
     level = level - direction * rounded * np.clip(_DOWN[:, None] - 0.5, 0, 0.5) * 2
     # A crown bulges between its sides and between neck and edge; the gum lies over its neck; the edge curls inwards.
     bulge = _BULGE * (1 - (1 - 2 * gap) ** 2) * np.clip(np.sin(np.pi * np.clip(_DOWN * 0.8 + 0.2, 0, 1)), 0, 1)[:, None]
     bulge = np.where(_DOWN[:, None] < -0.05, 0.008 + 0.012 * gap, bulge)
-    bulge = bulge - np.where(_DOWN[:, None] > 1.0, 0.055, 0.0)
+    bulge = bulge - np.where(_DOWN[:, None] > 1.0, 0.035, 0.0)
     points = np.stack([x + outward[:, 0] * bulge, level, z + outward[:, 1] * bulge], axis=-1)
 
     rows, columns = level.shape
