@@ -28,15 +28,18 @@ class Job:
 
 @dataclass
 class CropReport:
-    """What came of it: numbers of clips made now and found finished, and (utterance, path, reason) of the failed."""
+    """What came of it: numbers of clips made now and found finished, and (utterance, path, reason) of the failed, and
+    of those whose lips are good and whose sound is not."""
 
     made: int = 0
     kept: int = 0
     failed: list[tuple[str, Path, str]] = field(default_factory=list)
+    lips_only: list[tuple[str, Path, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        lost = f", {len(self.failed)} could not be used (see failed.tsv)" if self.failed else ""
-        return f"{self.made} mouth clips made, {self.kept} were there{lost}."
+        lost = f", {len(self.failed)} could not be used" if self.failed else ""
+        mute = f", {len(self.lips_only)} give their lips only, as their sound cannot be used" if self.lips_only else ""
+        return f"{self.made} mouth clips made, {self.kept} were there{lost}{mute}{' (see failed.tsv)' if lost or mute else ''}."
 
 
 def crop_data_dir(
@@ -46,7 +49,8 @@ def crop_data_dir(
 
     Writes out_dir/mouth/<utt>.mp4 and .json, out_dir/wav/<utt>.flac where there is sound, and over the utterances that
     worked video.scp, wav.scp, utt2dur (seconds of the mouth clip), utt2face (mean confidence); the others are in
-    failed.tsv (utt, path, reason). What was finished before from the same file in the same way is kept.
+    failed.tsv (utt, path, reason), and so are those whose sound alone cannot be used, "lips only" before the reason.
+    What was finished before from the same file in the same way is kept.
     """
     entries = read_media_scp(Path(data_dir) / "media.scp")
     jobs = [Job(entry.utt_id, entry.media, entry.start or 0.0, entry.end) for entry in entries]
@@ -58,7 +62,7 @@ def crop_folder(
 ) -> CropReport:
     """Crop every video under `folder` (by suffix), as `crop_data_dir` does; an utterance is named after its path.
 
-    MediaError when the folder is none or holds no video.
+    MediaError when the folder is none, holds no video, or none that could be used.
     """
     folder, out_dir = Path(folder), Path(out_dir)
     if not folder.is_dir():
@@ -67,7 +71,10 @@ def crop_folder(
     videos = [path for path in files_under(folder, VIDEO_SUFFIXES) if made not in path.resolve().parents]
     if not videos:
         raise MediaError(f"{folder}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); give a folder that does.")
-    return _crop(_named(videos, folder), out_dir, nj, mouth_only)
+    report = _crop(_named(videos, folder), out_dir, nj, mouth_only)
+    if not report.made + report.kept:
+        raise MediaError(f"{folder}: not one of its {len(videos)} videos could be used; see why in {out_dir / 'failed.tsv'}.")
+    return report
 
 
 def _named(videos: list[Path], folder: Path) -> list[Job]:
@@ -127,18 +134,12 @@ def crop_one(job: Job, out_dir: Path, mouth_only: bool) -> str | None:
     """Makes one mouth clip and its sound; the reason, one line, when it cannot. Runs in a worker process."""
     from avsr.lips.extract import extract_mouth_clips
     from avsr.lips.mouth_clip import save_mouth_clip
-    from avsr.media.audio import read_audio, write_audio
-    from avsr.media.probe import probe
 
     try:
         source = _source(job, mouth_only)
         clip = extract_mouth_clips(job.path, start=job.start, end=job.end, mouth_only=mouth_only)[0]
-        sound = out_dir / "wav" / f"{job.utt}.flac"
-        if probe(job.path).audio is not None:
-            write_audio(sound, read_audio(job.path, start=job.start, end=job.end)[0])
-        else:
-            sound.unlink(missing_ok=True)
-        save_mouth_clip(clip, _mouth(job, out_dir), source=source)  # last: it is what says finished
+        no_sound = _write_sound(job, _sound(job, out_dir))
+        save_mouth_clip(clip, _mouth(job, out_dir), source=source, no_sound=no_sound)  # last: it is what says finished
     except AvsrError as error:
         return " ".join(str(error).split())
     except OSError as error:
@@ -149,8 +150,32 @@ def crop_one(job: Job, out_dir: Path, mouth_only: bool) -> str | None:
     return None
 
 
+def _write_sound(job: Job, sound: Path) -> str | None:
+    """Writes the utterance's sound; where there is none to be had, why: "" where the file never had any."""
+    from avsr.media.audio import read_audio, write_audio
+    from avsr.media.probe import probe
+
+    reason = ""
+    if probe(job.path).audio is not None:
+        try:
+            samples = read_audio(job.path, start=job.start, end=job.end)[0]
+        except MediaError as error:  # the lips are as good without it
+            reason = " ".join(str(error).split())
+        else:
+            if len(samples):
+                write_audio(sound, samples)
+                return None
+            reason = f"{job.path}: its sound ends before {job.start:g} s."
+    sound.unlink(missing_ok=True)  # a former file's
+    return reason
+
+
 def _mouth(job: Job, out_dir: Path) -> Path:
     return out_dir / "mouth" / f"{job.utt}.mp4"
+
+
+def _sound(job: Job, out_dir: Path) -> Path:
+    return out_dir / "wav" / f"{job.utt}.flac"
 
 
 def _source(job: Job, mouth_only: bool) -> dict:
@@ -161,12 +186,12 @@ def _source(job: Job, mouth_only: bool) -> dict:
 
 
 def _finished(job: Job, out_dir: Path, mouth_only: bool) -> bool:
-    beside = _mouth(job, out_dir).with_suffix(".json")
     try:
-        same = json.loads(beside.read_bytes()).get("source") == _source(job, mouth_only)
+        beside = json.loads(_mouth(job, out_dir).with_suffix(".json").read_bytes())
+        same = beside.get("source") == _source(job, mouth_only)
     except (OSError, ValueError, AttributeError):  # never made, or its source is gone: making it anew gives the reason
         return False
-    return same and _mouth(job, out_dir).exists()
+    return same and _mouth(job, out_dir).exists() and ("no_sound" in beside or _sound(job, out_dir).exists())
 
 
 def _write_tables(jobs: list[Job], report: CropReport, out_dir: Path) -> None:
@@ -175,14 +200,18 @@ def _write_tables(jobs: list[Job], report: CropReport, out_dir: Path) -> None:
 
     rows: dict[str, list[str]] = {name: [] for name in ("video.scp", "wav.scp", "utt2dur", "utt2face")}
     for job in sorted(jobs, key=lambda job: job.utt):
-        video, sound = _mouth(job, out_dir).absolute(), (out_dir / "wav" / f"{job.utt}.flac").absolute()
-        confidence = json.loads(video.with_suffix(".json").read_bytes())["confidence"]
+        video = _mouth(job, out_dir).absolute()
+        beside = json.loads(video.with_suffix(".json").read_bytes())
+        confidence = beside["confidence"]
         rows["video.scp"].append(f"{job.utt} {video}")
-        if sound.exists():
-            rows["wav.scp"].append(f"{job.utt} {sound}")
+        if "no_sound" not in beside:
+            rows["wav.scp"].append(f"{job.utt} {_sound(job, out_dir).absolute()}")
+        elif beside["no_sound"]:
+            report.lips_only.append((job.utt, job.path, beside["no_sound"]))
         rows["utt2dur"].append(f"{job.utt} {len(confidence) / FPS:.3f}")
         rows["utt2face"].append(f"{job.utt} {sum(confidence) / len(confidence):.3f}")
     for name, lines in rows.items():
         write_lines(out_dir / name, lines)
-    failed = ("\t".join(" ".join(_printable(value).split()) for value in row) for row in report.failed)
+    listed = report.failed + [(utt, path, f"lips only: {reason}") for utt, path, reason in report.lips_only]
+    failed = ("\t".join(" ".join(_printable(value).split()) for value in row) for row in listed)
     write_lines(out_dir / "failed.tsv", ["utt\tpath\treason", *failed])

@@ -34,11 +34,13 @@ class MouthClip:
             raise ValueError(f"{len(self.frames)} frames but confidence of shape {self.confidence.shape}")
 
 
-def save_mouth_clip(clip: MouthClip, path: str | os.PathLike, *, source: dict | None = None) -> None:
+def save_mouth_clip(
+    clip: MouthClip, path: str | os.PathLike, *, source: dict | None = None, no_sound: str | None = None
+) -> None:
     """Write the clip to `path` (X.mp4) and what goes with it to X.json, together at most 30 KB for 3 seconds.
 
     The best of x264's qualities that keeps within the size is taken. The .json is moved into place last: where it
-    exists, the clip is whole. `source` says what the clip was made from and is kept in the .json as it is.
+    exists, the clip is whole. `source` says what the clip was made from, `no_sound` why there is no sound to it; both are kept in the .json.
     """
     path = Path(path)
     if not len(clip.frames):
@@ -51,6 +53,8 @@ def save_mouth_clip(clip: MouthClip, path: str | os.PathLike, *, source: dict | 
     }
     if source is not None:
         beside["source"] = source
+    if no_sound is not None:
+        beside["no_sound"] = no_sound
     text = json.dumps(beside, ensure_ascii=False).encode()
     for quality in _QUALITIES:
         video = _encode(clip.frames, quality)

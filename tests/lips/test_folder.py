@@ -1,6 +1,7 @@
 """A folder of videos to mouth clips: in parallel, resumed, with its failures listed."""
 
 import csv
+import json
 import os
 import unicodedata
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from avsr.errors import AvsrError, LabelError, MediaError
-from avsr.lips.folder import Job, crop_data_dir, crop_folder
+from avsr.lips.folder import Job, crop_data_dir, crop_folder, crop_one
 from avsr.lips.mouth_clip import load_mouth_clip
+from tests.media_maker import make_video, spoil
 
 
 def write_mouth(path: Path, total: int = 20, *, sound: bool = False) -> Path:
@@ -86,6 +88,51 @@ def test_resumes_and_notices_change(videos, tmp_path):
     report = crop_folder(source, out, nj=1, mouth_only=True)
     assert (out / "mouth" / "y.mp4").exists()
     assert (report.made, report.kept) == (2, 0) and table(out / "utt2dur")["x"] == "0.360"
+
+
+def test_sound_that_cannot_be_decoded_leaves_the_lips_and_a_deleted_one_is_made_again(tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    good = write_mouth(source / "good.mp4", 20, sound=True)
+    spoil(good, "audio", 0.0, 9.0).rename(source / "bad.mp4")
+    write_mouth(source / "mute.mp4", 8)
+    for made, kept in ((3, 0), (1, 2)):  # and it is not forgotten when the run is resumed
+        report = crop_folder(source, out, nj=1, mouth_only=True)
+        assert (report.made, report.kept, report.failed) == (made, kept, [])
+        assert [row[0] for row in report.lips_only] == ["bad"] and "1 give their lips only" in str(report)
+        assert set(table(out / "video.scp")) == {"bad", "good", "mute"} and set(table(out / "wav.scp")) == {"good"}
+        assert failures(out / "failed.tsv") == {"bad": f"lips only: {report.lips_only[0][2]}"}
+        assert "none of its sound" in report.lips_only[0][2]
+        (out / "wav" / "good.flac").unlink()
+
+
+def test_a_span_after_the_end_of_the_sound_is_lips_only(tmp_path):
+    video = make_video(tmp_path / "v.mkv", seconds=2.0, size=(96, 96), audio=False)
+    with av.open(str(video)) as old, av.open(str(tmp_path / "w.mkv"), "w") as new:
+        picture = new.add_stream_from_template(old.streams.video[0])
+        track = new.add_stream("pcm_s16le", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.full((1, 8000), 900, np.int16), format="s16", layout="mono")
+        frame.sample_rate = 16000
+        packets = [*track.encode(frame), *track.encode(None)]
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.stream = picture
+                packets.append(packet)
+        for packet in packets:
+            new.mux(packet)
+    (tmp_path / "wav").mkdir()
+    assert crop_one(Job("a", tmp_path / "w.mkv", 1.0, 1.8), tmp_path, True) is None
+    assert "its sound ends before 1 s" in json.loads((tmp_path / "mouth" / "a.json").read_text())["no_sound"]
+    assert not list((tmp_path / "wav").iterdir())
+
+
+def test_a_folder_of_which_nothing_can_be_used_is_an_error(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (source / name).write_bytes(b"not media at all")
+    with pytest.raises(MediaError, match="not one of its 2 videos could be used; see why in .*failed.tsv"):
+        crop_folder(source, tmp_path / "out", nj=1, mouth_only=True)
+    assert set(failures(tmp_path / "out" / "failed.tsv")) == {"a", "b"}
 
 
 def test_the_output_may_lie_inside_and_names_may_be_anything(tmp_path):
