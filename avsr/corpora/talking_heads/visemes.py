@@ -66,43 +66,43 @@ _STOP = (0.9, 0.5, 0.15, 0.15)
 
 VISEMES: dict[str, Viseme] = {
     # monophthongs               jaw   gap  width protrude
-    "ㅏ": Viseme((9.5, 13.0, -0.5, 0.0), _VOWEL),
-    "ㅓ": Viseme((7.0, 9.5, -2.0, 0.8), _VOWEL),
-    "ㅗ": Viseme((4.4, 5.0, -10.0, 5.5), (1.0, 1.0, 1.3, 1.5)),
-    "ㅜ": Viseme((3.0, 2.8, -13.0, 7.5), (1.0, 1.0, 1.3, 1.5)),
-    "ㅡ": Viseme((2.5, 4.5, 2.0, 0.0), (0.9, 0.9, 0.8, 0.8)),
-    "ㅣ": Viseme((2.0, 5.0, 4.5, 0.0), (1.0, 1.0, 1.0, 1.0), tip=0.15),
-    "ㅔ": Viseme((5.0, 7.5, 2.5, 0.0), _VOWEL, tip=0.1),
-    "ㅐ": Viseme((5.4, 8.0, 2.5, 0.0), _VOWEL, tip=0.1),  # merged with ㅔ for most; a trace of the older openness
+    "ㅏ": Viseme((8.0, 13.0, -0.5, 0.0), _VOWEL),
+    "ㅓ": Viseme((5.8, 9.5, -2.0, 0.8), _VOWEL),
+    "ㅗ": Viseme((4.4, 7.0, -8.5, 6.0), (1.0, 1.0, 1.3, 1.5)),
+    "ㅜ": Viseme((2.8, 3.8, -11.5, 9.0), (1.0, 1.0, 1.3, 1.5)),
+    "ㅡ": Viseme((1.7, 5.2, 2.0, 0.0), (0.9, 0.9, 0.8, 0.8)),
+    "ㅣ": Viseme((1.4, 6.2, 4.5, 0.0), (1.0, 1.0, 1.0, 1.0), tip=0.15),
+    "ㅔ": Viseme((4.6, 8.2, 2.5, 0.0), _VOWEL, tip=0.1),
+    "ㅐ": Viseme((5.0, 8.7, 2.5, 0.0), _VOWEL, tip=0.1),  # merged with ㅔ for most; a trace of the older openness
     # glides: the start of a diphthong
-    "j": Viseme((2.2, 4.8, 3.0, 0.0), _J, tip=0.2),
-    "rounded j": Viseme((2.2, 3.6, -6.0, 4.0), (0.8, 0.8, 1.0, 1.2), tip=0.2),  # 요, 유: the lips do not wait for the vowel
-    "w": Viseme((3.0, 2.6, -12.0, 7.0), _W),
-    # bilabials: shut until the release, which aspiration (ㅍ) and, less, the lenis (ㅂ) delay the vowel after
+    "j": Viseme((1.5, 5.5, 3.0, 0.0), _J, tip=0.2),
+    "rounded j": Viseme((1.8, 3.8, -6.0, 5.0), (0.8, 0.8, 1.0, 1.2), tip=0.2),  # 요, 유: the lips do not wait for the vowel
+    "w": Viseme((2.8, 3.2, -11.0, 8.5), _W),
+    # bilabials: shut until the release; after it ㅍ, and less so ㅂ, is breath, so the sound outlasts the closure
     "ㅁ": Viseme((3.0, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=1.0, press=0.25),
     "ㅂ": Viseme((2.8, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=0.75, press=0.4),
     "ㅃ": Viseme((2.2, 0.0, 0.5, 0.0), (1.1, 0.0, 0.3, 0.1), closed=0.95, press=1.0),
     "ㅍ": Viseme((2.4, 0.0, 0.5, 0.0), (1.0, 0.0, 0.3, 0.1), closed=0.65, press=0.8),
     "coda ㅂ": Viseme((2.8, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=1.0, press=0.5),  # unreleased
     # denti-alveolars: the blade of the tongue behind the upper teeth
-    "ㄴ": Viseme((3.5, 5.0, 0.5, 0.0), _STOP, tip=1.0),
-    "ㄷ": Viseme((3.0, 4.5, 0.5, 0.0), _STOP, tip=1.0),
-    "ㄸ": Viseme((2.6, 4.3, 0.8, 0.0), (1.1, 0.6, 0.2, 0.15), tip=1.0),
-    "ㅌ": Viseme((2.8, 4.5, 0.5, 0.0), (1.0, 0.55, 0.15, 0.15), tip=1.0),
-    "ㄹ": Viseme((4.5, 6.0, 0.3, 0.0), (0.5, 0.3, 0.1, 0.1), tip=0.9),  # a tap between vowels
-    "coda ㄹ": Viseme((4.5, 6.0, 0.5, 0.0), (0.8, 0.5, 0.2, 0.15), tip=1.0),  # a lateral: held
+    "ㄴ": Viseme((2.8, 5.8, 0.5, 0.0), _STOP, tip=1.0),
+    "ㄷ": Viseme((2.3, 5.4, 0.5, 0.0), _STOP, tip=1.0),
+    "ㄸ": Viseme((2.0, 5.2, 0.8, 0.0), (1.1, 0.6, 0.2, 0.15), tip=1.0),
+    "ㅌ": Viseme((2.2, 5.4, 0.5, 0.0), (1.0, 0.55, 0.15, 0.15), tip=1.0),
+    "ㄹ": Viseme((3.8, 6.5, 0.3, 0.0), (0.5, 0.3, 0.1, 0.1), tip=0.9),  # a tap between vowels
+    "coda ㄹ": Viseme((3.6, 6.5, 0.5, 0.0), (0.8, 0.5, 0.2, 0.15), tip=1.0),  # a lateral: held
     # sibilants: the teeth nearly meet, whatever the vowel, and the lips part before them
-    "ㅅ": Viseme((0.8, 4.3, 1.5, 0.0), (3.0, 0.9, 0.35, 0.2), tip=0.3),
-    "ㅆ": Viseme((0.5, 4.3, 2.0, 0.0), (3.5, 1.1, 0.45, 0.2), tip=0.3),
-    "ㅈ": Viseme((0.9, 4.6, 0.3, 0.8), (2.6, 0.9, 0.25, 0.2), tip=0.6),
-    "ㅉ": Viseme((0.6, 4.5, 0.8, 0.8), (3.0, 1.1, 0.3, 0.2), tip=0.6),
-    "ㅊ": Viseme((0.7, 4.6, 0.3, 0.9), (2.8, 1.0, 0.25, 0.2), tip=0.6),
+    "ㅅ": Viseme((0.7, 5.6, 1.5, 0.0), (3.0, 0.9, 0.35, 0.2), tip=0.3),
+    "ㅆ": Viseme((0.5, 5.8, 2.0, 0.0), (3.5, 1.1, 0.45, 0.2), tip=0.3),
+    "ㅈ": Viseme((0.8, 5.8, 0.3, 0.8), (2.6, 0.9, 0.25, 0.2), tip=0.6),
+    "ㅉ": Viseme((0.6, 5.8, 0.8, 0.8), (3.0, 1.1, 0.3, 0.2), tip=0.6),
+    "ㅊ": Viseme((0.7, 6.0, 0.3, 0.9), (2.8, 1.0, 0.25, 0.2), tip=0.6),
     # velars and the glottal: seen only in how far the jaw may open; the lips are the vowel's
-    "ㄱ": Viseme((4.5, 6.0, 0.0, 0.0), (0.45, 0.2, 0.05, 0.05)),
-    "ㄲ": Viseme((4.0, 5.5, 0.0, 0.0), (0.55, 0.25, 0.05, 0.05)),
-    "ㅋ": Viseme((4.3, 6.0, 0.0, 0.0), (0.5, 0.2, 0.05, 0.05)),
-    "coda ㅇ": Viseme((4.5, 6.0, 0.0, 0.0), (0.45, 0.25, 0.1, 0.05)),
-    "ㅎ": Viseme((5.0, 7.0, 0.0, 0.0), (0.05, 0.05, 0.02, 0.02)),
+    "ㄱ": Viseme((3.8, 6.5, 0.0, 0.0), (0.45, 0.2, 0.05, 0.05)),
+    "ㄲ": Viseme((3.3, 6.0, 0.0, 0.0), (0.55, 0.25, 0.05, 0.05)),
+    "ㅋ": Viseme((3.6, 6.5, 0.0, 0.0), (0.5, 0.2, 0.05, 0.05)),
+    "coda ㅇ": Viseme((3.8, 6.5, 0.0, 0.0), (0.45, 0.25, 0.1, 0.05)),
+    "ㅎ": Viseme((4.3, 7.5, 0.0, 0.0), (0.05, 0.05, 0.02, 0.02)),
 }
 
 # A diphthong: its glide, and the vowel it goes to. ㅚ and ㅟ are [we] and [wi] to nearly all speakers today.
@@ -114,7 +114,8 @@ _DIPHTHONGS = {
 }
 _GLIDE_SHARE, _GLIDE_LONGEST = 0.4, 0.09  # of the vowel; seconds, however long the vowel is held
 _CODAS = {"ㄱ": "ㄱ", "ㄴ": "ㄴ", "ㄷ": "ㄷ", "ㄹ": "coda ㄹ", "ㅁ": "ㅁ", "ㅂ": "coda ㅂ", "ㅇ": "coda ㅇ"}
-_ONSETS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅈㅉㅊㅋㅌㅍㅎ"
+_MONOPHTHONGS = frozenset("ㅏㅓㅗㅜㅡㅣㅔㅐ")
+_ONSETS = frozenset("ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅈㅉㅊㅋㅌㅍㅎ")
 
 
 def viseme_names(kind: str, symbol: str) -> tuple[str, ...]:
@@ -128,7 +129,7 @@ def viseme_names(kind: str, symbol: str) -> tuple[str, ...]:
         return (_CODAS[symbol],)
     if kind == "vowel" and symbol in _DIPHTHONGS:
         return _DIPHTHONGS[symbol]
-    if kind == "vowel" and symbol in "ㅏㅓㅗㅜㅡㅣㅔㅐ":
+    if kind == "vowel" and symbol in _MONOPHTHONGS:
         return (symbol,)
     raise AvsrError(f"the phoneme {symbol!r} cannot be a Korean {kind}: give sounds as avsr.text.pronunciation makes them")
 
@@ -139,10 +140,10 @@ def gestures(phones: Sequence[PhoneTime]) -> list[Gesture]:
     for phone in phones:
         if phone.phoneme is None:
             continue
-        names = viseme_names(phone.phoneme.kind, phone.phoneme.symbol)
-        middle = phone.end
-        if len(names) == 2:
-            middle = phone.start + min(_GLIDE_SHARE * (phone.end - phone.start), _GLIDE_LONGEST)
-            found.append(Gesture(phone.start, middle, names[0], phone.phoneme.word))
-        found.append(Gesture(middle if len(names) == 2 else phone.start, phone.end, names[-1], phone.phoneme.word))
+        *glide, main = viseme_names(phone.phoneme.kind, phone.phoneme.symbol)
+        start = phone.start
+        for name in glide:
+            start += min(_GLIDE_SHARE * (phone.end - phone.start), _GLIDE_LONGEST)
+            found.append(Gesture(phone.start, start, name, phone.phoneme.word))
+        found.append(Gesture(start, phone.end, main, phone.phoneme.word))
     return found

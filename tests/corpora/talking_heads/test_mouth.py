@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.corpora.talking_heads.articulation import CHANNELS, articulate
-from avsr.corpora.talking_heads.face_units import FACE_UNITS
+from avsr.corpora.talking_heads.face_units import FACE_UNITS, GAP
 from avsr.corpora.talking_heads.manner import MouthStyle
 from avsr.corpora.talking_heads.mouth import Motion, frame_count, mouth_motion
 from avsr.corpora.talking_heads.timing import PhoneTime
@@ -19,10 +19,6 @@ from avsr.text.pronunciation import Phoneme
 ONSETS, CODAS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅈㅉㅊㅋㅌㅍㅎ", "ㄱㄴㄷㄹㅁㅂㅇ"
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 BILABIALS = "ㅁㅂㅃㅍ"
-# What the units do to the gap between the lips, mm at weight 1 (both sides of a pair), as in face_units.
-GAP = {"jawOpen": 34.8, "mouthClose": -34.8, "mouthFunnel": 13.1, "mouthPucker": -2.4, "mouthRollLower": -3.2,
-       "mouthRollUpper": -1.2, "mouthShrugLower": -5.0}  # fmt: skip
-GAP_PAIRS = {"mouthUpperUp": 5.0, "mouthLowerDown": 3.8, "mouthSmile": -2.8, "mouthPress": -2.4, "mouthStretch": 0.6}
 MOUTH = [index for index, unit in enumerate(FACE_UNITS) if unit.startswith(("jaw", "mouth", "tongue"))]
 
 
@@ -31,11 +27,12 @@ def weight(motion: Motion, unit: str) -> np.ndarray:
 
 
 def lip_gap(motion: Motion) -> np.ndarray:
-    """(T,) mm between the lips' inner edges."""
-    single = sum(effect * weight(motion, unit) for unit, effect in GAP.items())
-    return single + sum(
-        effect * (weight(motion, unit + "Left") + weight(motion, unit + "Right")) / 2 for unit, effect in GAP_PAIRS.items()
-    )
+    """(T,) mm between the lips' inner edges; of a pair the mean of both sides counts."""
+    total = np.zeros(len(motion.units))
+    for unit, effect in GAP.items():
+        sides = [unit] if unit in FACE_UNITS else [unit + "Left", unit + "Right"]
+        total += effect * np.mean([weight(motion, side) for side in sides], axis=0)
+    return total
 
 
 def say(*sounds: str | float, length: float = 0.08, lead: float = 0.5) -> tuple[list[PhoneTime], float]:
@@ -158,7 +155,8 @@ def test_the_jaw_follows_vowel_height(wider, narrower):
 def test_unrounded_vowels_are_not_rounded_and_i_is_spread():
     for vowel in "ㅏㅓㅡㅣㅔ":
         assert weight(move(vowel, length=0.2), "mouthPucker").max() < 0.2
-    assert weight(move("ㅣ", length=0.2), "mouthStretchLeft").max() > weight(move("ㅏ", length=0.2), "mouthStretchLeft").max()
+    spread_i, spread_a = (weight(move(vowel, length=0.2), "mouthStretchLeft").max() for vowel in "ㅣㅏ")
+    assert spread_i > spread_a
 
 
 @pytest.mark.parametrize("consonant", "ㄴㄷㄸㅌㄹ")

@@ -75,7 +75,9 @@ def test_pauses_have_no_gesture():
     assert gestures([PhoneTime(0.0, 1.0, None)]) == []
 
 
-@pytest.mark.parametrize(("kind", "symbol"), [("coda", "ㅅ"), ("onset", "ㅇ"), ("vowel", "ㄱ"), ("tone", "ㅏ"), ("vowel", "a")])
+@pytest.mark.parametrize(
+    ("kind", "symbol"), [("coda", "ㅅ"), ("onset", "ㅇ"), ("vowel", "ㄱ"), ("tone", "ㅏ"), ("vowel", "a"), ("vowel", "")]
+)
 def test_what_is_no_korean_sound_is_a_sentence(kind, symbol):
     with pytest.raises(AvsrError, match="cannot be a Korean"):
         viseme_names(kind, symbol)
