@@ -87,6 +87,55 @@ def crop(
     print(crop_folder(folder, out, nj=nj, mouth_only=mouth_only))
 
 
+class Domain(str, Enum):
+    """What made speech is about."""
+
+    command = "command"
+    daily = "daily"
+
+
+class Layout(str, Enum):
+    """How a made corpus is laid out."""
+
+    data = "data"
+    lipnet = "lipnet"
+
+
+@app.command(short_help="Make a Korean corpus of talking heads.")
+def synth(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to make the corpus in.")],
+    utterances: Annotated[int, typer.Option(help="How many, in train, dev and both tests together.")] = 300,
+    domain: Annotated[Domain, typer.Option(help="Five-word commands of 60 words, or sentences of daily life.")] = (
+        Domain.command
+    ),
+    speakers: Annotated[
+        Optional[int], typer.Option(help="Voices.", show_default="the shipped ones for commands, else 12")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same corpus.")] = 1,
+    text: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Sentences to say, one a line, in the domain's place.")
+    ] = None,
+    full_face: Annotated[
+        bool, typer.Option("--full-face", help="Whole faces with sound, not mouth clips and sound.")
+    ] = False,
+    layout: Annotated[
+        Layout, typer.Option(help="Data directories of the recipes, or LipNet's video and align folders.")
+    ] = Layout.data,
+    nj: Annotated[int, typer.Option(min=1, help="Utterances made at once.", show_default="one a core")] = (
+        os.cpu_count() or 1
+    ),
+) -> None:
+    """Make Korean speech with true word times, spoken by a synthetic voice on drawn faces; goes on where it stopped.
+
+    Commands are drawn from the voices that ship with this package; everything else is spoken first, which takes longer.
+    """
+    from avsr.corpora.talking_heads.corpus import Order
+    from avsr.corpora.talking_heads.make import make_corpus
+
+    order = Order(utterances, domain.value, speakers, seed, text, full_face, layout.value)
+    print(make_corpus(order, out, nj=nj))
+
+
 @app.command(short_help="Say what this installation lacks, and the remedy.")
 def doctor() -> None:
     """Name every missing or broken part of this installation, and how to mend it."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 Job = TypeVar("Job")
 
 KILLED = "killed its process"
+_ONE_THREAD = ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _AHEAD = 4  # jobs handed out for each worker, so that none waits and no queue of a million is pickled
 
 
@@ -42,14 +43,14 @@ def _one_pool(
     queue: list[Job], work: Callable[..., str | None], arguments: tuple[Any, ...], nj: int
 ) -> Iterator[tuple[Job, str | None]]:
     """Works off `queue` from its end with `nj` processes, until it is empty or one of them dies; see `work_off`."""
-    pool = ProcessPoolExecutor(nj, get_context("spawn"), _start_worker)
+    pool = ProcessPoolExecutor(nj, get_context("spawn"))
     running: dict[Future, Job] = {}
     whole = True
     try:
         while running or (queue and whole):
             try:
                 while whole and queue and len(running) < nj * _AHEAD:
-                    with _interrupts_later():
+                    with _for_worker():
                         future = pool.submit(work, queue[-1], *arguments)
                     running[future] = queue.pop()
             except BrokenProcessPool:
@@ -64,19 +65,22 @@ def _one_pool(
         pool.shutdown(cancel_futures=True)
 
 
-def _start_worker() -> None:
-    """The cores are shared out by process: OpenCV must not take all of them again."""
-    os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
-
-
 @contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Ctrl-C waits meanwhile. A worker that is started now never hears of it: it is the parent's to answer."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+def _for_worker() -> Iterator[None]:
+    """What a worker that is started now inherits: the cores are shared out by process, so that a library must not take
+    all of them again; and it never hears of Ctrl-C, which is the parent's to answer (here it waits meanwhile)."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    interrupts = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, interrupts)
 
 
 @contextmanager

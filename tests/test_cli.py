@@ -22,6 +22,9 @@ HEAVY = {"numpy", "torch", "cv2", "av", "mediapipe", "scipy", "librosa", "espnet
 FROZEN = {
     "transcribe": {"videos", "--model", "--mode", "--out"},
     "crop": {"folder", "--out", "--nj", "--mouth-only"},
+    "synth": {
+        "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--layout", "--nj"
+    },
     "doctor": set(),
 }
 
@@ -78,7 +81,7 @@ def test_version():
     assert (done.returncode, done.stdout) == (0, f"avsr {avsr.__version__}\n")
 
 
-@pytest.mark.parametrize("command", [(), ("transcribe",), ("crop",), ("doctor",)])
+@pytest.mark.parametrize("command", [(), ("transcribe",), ("crop",), ("synth",), ("doctor",)])
 def test_help_imports_nothing_heavy(command):
     script = (
         "import sys\n"
@@ -101,6 +104,8 @@ def test_help_imports_nothing_heavy(command):
         (("transcribe",), "VIDEO"),
         (("dance",), "dance"),
         (("crop", "somewhere", "--out", "x", "--nj", "0"), "--nj"),
+        (("synth", "--out", "x", "--domain", "poetry"), "poetry"),
+        (("synth", "--utterances", "20"), "--out"),
     ],
 )
 def test_wrong_use_is_named_and_exits_2(arguments, words):

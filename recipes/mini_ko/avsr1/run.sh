@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# A Korean corpus that makes itself: this recipe's options, for the stages of the root's run.sh.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+
+exec "$here/../../../run.sh" --recipe_dir "$here" \
+    --ready_clips true \
+    --test_sets "test test_seen" \
+    --modes "av audio lip" \
+    --token_type jamo \
+    -- "$@"
