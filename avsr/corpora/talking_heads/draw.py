@@ -96,7 +96,7 @@ class _Stage:
         self._rest = person.points[used]
         self._behind = _behind(self.triangles, self.material, len(used))
         self._stiff = person.stiff[used][:, None]
-        self._moves, self._weights = _moves(head, person.source[used], motion)
+        self._moves, self._weights = _moves(head, person, person.source[used], motion)
         self._turns = camera.turns(motion.pose)
         self._camera = camera
         self.normals = np.empty_like(self._rest)
@@ -157,19 +157,24 @@ def _portrait(head: Head, identity: Identity) -> Portrait:
     return portrait(head, identity)
 
 
-def _moves(head: Head, source: np.ndarray, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
-    """What the units in use do to the points that go along with the head's fine points `source`: (U, n * 3), (T, U)."""
-    used = np.flatnonzero(np.abs(motion.units).max(axis=0) > 0)
-    columns = head.unit_columns([FACE_UNITS[unit] for unit in used])
-    rows = head.refine[source]
-    moves = np.stack([(rows @ head.units[column]).ravel() for column in columns]) if len(used) else np.zeros((0, 3 * len(source)))
-    return moves.astype(np.float32), np.ascontiguousarray(motion.units[:, used], np.float32)
+def _moves(head: Head, person: Portrait, source: np.ndarray, motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    """What the units in use do to the points that go along with the head's fine points `source`: (U, n * 3), (T, U).
+
+    A narrow mouth is drawn less far together or apart than a wide one."""
+    used = np.flatnonzero(motion.units.any(axis=0))
+    names = [FACE_UNITS[unit] for unit in used]
+    rows, moves = head.refine[source], np.zeros((len(used), len(source), 3), np.float32)
+    for index, (name, column) in enumerate(zip(names, head.unit_columns(names), strict=True)):
+        moves[index] = rows @ head.units[column]
+        if name.startswith("mouth"):
+            moves[index, :, 0] *= person.mouth_width
+    return moves.reshape(len(used), 3 * len(source)), np.ascontiguousarray(motion.units[:, used], np.float32)
 
 
 def _posed_marks(head: Head, person: Portrait, motion: Motion, camera: Camera) -> np.ndarray:
     """(T, 5, 3) the five face points of avsr.lips.crop as the head turns and talks."""
     marks = head.marks
-    moves, weights = _moves(head, marks, motion)
+    moves, weights = _moves(head, person, marks, motion)
     moved = person.points[marks] + (weights @ moves).reshape(len(weights), -1, 3)
     return np.einsum("tij,tpj->tpi", camera.turns(motion.pose), moved - PIVOT) + PIVOT
 

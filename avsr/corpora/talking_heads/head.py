@@ -11,7 +11,7 @@ import numpy as np
 
 from avsr.corpora.talking_heads import makehuman, mesh, teeth
 from avsr.corpora.talking_heads.identity import SHAPE_NAMES
-from avsr.corpora.talking_heads.lip_line import LipLine
+from avsr.corpora.talking_heads.lip_line import LEVEL, LipLine
 from avsr.corpora.talking_heads.materials import EYE, MOUTH, SKIN, TEETH, TONGUE
 from avsr.errors import AvsrError
 
@@ -40,6 +40,7 @@ _GROUPS = {
 _LOWEST, _WIDEST = 3.9, 3.3  # decimetres: the shoulders that a picture of a face shows
 _INSIDE_MAP = (0.74, 0.14)  # the part of the skin's map, right of and below, that lines the mouth
 _TONGUE_LIFT = 0.15  # decimetres that tongueUp raises the tip; the units' weights count on it
+_RING = (0.09, 0.05, 0.08)  # decimetres, deviations of the spreading of a rounded mouth in x, y and z
 _TEETH_FOLLOW = 1.12  # the base head's lower lip falls so far below its teeth that they stay behind bare
 _TONGUE_FLAT = 0.08  # decimetres that the back of the tongue sinks below its place between the teeth when the jaw is open
 
@@ -55,7 +56,7 @@ class Head:
     front of the ball (1 is its rim), for teeth the tooth and the height on it; lip (M,) 0..1 the red of the lips; depth
     (M,) decimetres that a point inside the mouth lies behind the front teeth; shapes (S, N, 3) and units (U, N, 3) are
     displacements of the coarse points at weight 1; marks (5,) the fine points nearest to the five face points of
-    avsr.lips.crop.
+    avsr.lips.crop; upper_teeth the fine points of the upper row.
     """
 
     points: np.ndarray
@@ -70,6 +71,7 @@ class Head:
     unit_names: tuple[str, ...]
     units: np.ndarray
     marks: np.ndarray
+    upper_teeth: np.ndarray
 
     @staticmethod
     def load() -> Head:
@@ -107,7 +109,8 @@ def _load() -> Head:
 
     units = makehuman.read_units(folder, ARKIT_UNITS, count)[:, used]
     shapes = makehuman.read_shapes(folder, SHAPE_NAMES, count)[:, used]
-    head = _refined(points, quads, material, groups, lip, shapes, _mended(units, points, quads, material, groups))
+    units = _rounded(_mended(units, points, quads, material, groups), points)
+    head = _refined(points, quads, material, groups, lip, shapes, units)
     return _closing(head)
 
 
@@ -157,6 +160,41 @@ def _mended(
     return np.concatenate([units, up])
 
 
+def _rounded(units: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The units, with a pucker and a funnel that make a ring of the lips.
+
+    As they come they lift a narrow middle of the upper lip and leave its sides behind: together, as in ㅜ, a clover leaf.
+    Each is spread along the lip, a point taking the mean movement of its neighbours on the same lip.
+    """
+    x, y, z = points.T
+    near = np.flatnonzero((np.abs(x) < 0.5) & (np.abs(y - LEVEL) < 0.35) & (z > 1.1))
+    place = points[near] / np.array(_RING, np.float32)
+    apart = ((place[:, None] - place[None]) ** 2).sum(-1)
+    upper = y[near] > LEVEL
+    weight = np.exp(-0.5 * apart) * (upper[:, None] == upper[None])
+    weight /= weight.sum(1, keepdims=True)
+    # Whole at the mouth, nothing at the region's edge.
+    share = np.interp(np.hypot(x[near] / 1.4, y[near] - LEVEL), (0.2, 0.32), (1.0, 0.0))[:, None]
+    side = np.where(upper, 1.0, -1.0)
+    corner = np.exp(-0.5 * (((np.abs(x[near]) - 0.25) / 0.015) ** 2 + ((y[near] - LEVEL) / 0.02) ** 2))
+    centre = np.exp(-0.5 * ((x[near] / 0.03) ** 2 + ((y[near] - LEVEL) / 0.03) ** 2)) * (z[near] > 1.5)
+    for name in ("mouthPucker", "mouthFunnel"):
+        unit = units[ARKIT_UNITS.index(name)]
+        whole, even = unit[near], weight @ unit[near]
+        # Spread, the corners must still come as far inwards, the lips as far apart and as far forward.
+        even[:, 0] *= _ratio(corner * np.sign(x[near]), whole[:, 0], even[:, 0])
+        even[:, 1] *= _ratio(centre * side, whole[:, 1], even[:, 1])
+        even[:, 2] *= _ratio(centre, whole[:, 2], even[:, 2])
+        unit[near] += share * (even - whole)
+    return units
+
+
+def _ratio(weight: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
+    """By how much the weighted sum shrank; at most 2, and 1 where there was none to speak of."""
+    lost = float(weight @ before) / float(weight @ after)
+    return float(np.clip(lost, 1.0, 2.0))
+
+
 def _refined(points, quads, material, groups, lip, shapes, units) -> Head:
     """The head with a fine surface: each smooth part divided once, each band of teeth replaced by real ones."""
     from scipy.sparse import vstack
@@ -184,6 +222,7 @@ def _refined(points, quads, material, groups, lip, shapes, units) -> Head:
         offsets.append(row.points - bound @ points)
         maps.append(row.uv)
         all_material.append(np.full(len(row.quads), TEETH, np.uint8))
+    upper = parts[0].shape[0] + np.arange(parts[1].shape[0])
     refine, offset = vstack(parts).tocsr(), np.concatenate(offsets).astype(np.float32)
     front = float(points[np.unique(quads[material == TEETH]), 2].max())
     fine_lip = np.zeros(len(offset), np.float32)
@@ -193,7 +232,7 @@ def _refined(points, quads, material, groups, lip, shapes, units) -> Head:
     return Head(
         points, refine, offset, np.concatenate(all_quads).astype(np.int32), np.concatenate(all_material),
         np.concatenate(maps).astype(np.float32), fine_lip, depth, shapes, names, units,
-        _marks(neutral, fine_quads, fine_material),
+        _marks(neutral, fine_quads, fine_material), upper,
     )  # fmt: skip
 
 

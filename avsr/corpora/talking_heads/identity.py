@@ -43,16 +43,16 @@ _DETAILS = {
     "mouth/mouth-scale-vert-{decr,incr}": 0.3,
     "mouth/mouth-scale-depth-{decr,incr}": 0.3,
     "mouth/mouth-trans-{down,up}": 0.35,
-    "mouth/mouth-upperlip-height-{decr,incr}": 0.5,
-    "mouth/mouth-lowerlip-height-{decr,incr}": 0.5,
-    "mouth/mouth-upperlip-volume-{decr,incr}": 0.45,
-    "mouth/mouth-lowerlip-volume-{decr,incr}": 0.45,
-    "mouth/mouth-upperlip-width-{decr,incr}": 0.4,
-    "mouth/mouth-lowerlip-width-{decr,incr}": 0.4,
-    "mouth/mouth-cupidsbow-{decr,incr}": 0.5,
-    "mouth/mouth-cupidsbow-width-{decr,incr}": 0.4,
+    "mouth/mouth-upperlip-height-{decr,incr}": 0.35,
+    "mouth/mouth-lowerlip-height-{decr,incr}": 0.35,
+    "mouth/mouth-upperlip-volume-{decr,incr}": 0.3,
+    "mouth/mouth-lowerlip-volume-{decr,incr}": 0.3,
+    "mouth/mouth-upperlip-width-{decr,incr}": 0.3,
+    "mouth/mouth-lowerlip-width-{decr,incr}": 0.3,
+    "mouth/mouth-cupidsbow-{decr,incr}": 0.35,
+    "mouth/mouth-cupidsbow-width-{decr,incr}": 0.3,
     "mouth/mouth-angles-{down,up}": 0.3,
-    "mouth/mouth-philtrum-volume-{decr,incr}": 0.4,
+    "mouth/mouth-philtrum-volume-{decr,incr}": 0.25,
     "mouth/mouth-laugh-lines-{in,out}": 0.3,
     "chin/chin-width-{decr,incr}": 0.4,
     "chin/chin-height-{decr,incr}": 0.4,
@@ -127,7 +127,8 @@ class Identity:
     furrows: float  # of the lips
     tooth: Colour
     mouth_light: float  # how much of the light reaches the front teeth
-    teeth_drop: float  # decimetres that the upper teeth hang lower
+    teeth_drop: float  # decimetres that the upper teeth reach below the line of the shut lips
+    overbite: float  # decimetres that they cover of the lower teeth
     tongue: Colour
     iris: Colour
     brow: float  # how thick
@@ -167,7 +168,8 @@ class Identity:
             furrows=float(rng.uniform(0.05, 0.55)),
             mouth_light=float(rng.uniform(0.18, 0.75)),
             tooth=_tint((0.93, 0.90, 0.83), 0.05, rng, brightness=rng.uniform(0.8, 1.04)),
-            teeth_drop=float(rng.normal(0.024 - 0.008 * male, 0.015)),
+            teeth_drop=float(rng.normal(0.026 - 0.008 * male, 0.014)),
+            overbite=float(np.clip(rng.normal(0.008, 0.012), -0.02, 0.03)),
             tongue=_tint((0.74, 0.42, 0.42), 0.05, rng),
             iris=_tint((0.24, 0.15, 0.10), 0.04, rng),
             brow=float(rng.uniform(0.5, 1.0) + 0.25 * male),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Measured on the base head, in decimetres: the lips part at this height, between corners this far from the middle.
-_LEVEL, _CORNER = 6.609, 0.248
+LEVEL, _CORNER = 6.609, 0.248
 _RED = 0.8  # points redder than this can touch
 _ABOVE, _BELOW = 0.055, 0.055  # how far from the parting a point can be that touches
 _FRONT = 1.37  # nearer to the throat no lips meet
@@ -30,8 +30,8 @@ class LipLine:
         """From the fine points (M, 3) of the base head and their redness (M,)."""
         x, y, z = neutral.T
         red = (lip > _RED) & (z > _FRONT) & (np.abs(x) < _CORNER + _HALF_COLUMN)
-        upper = red & (y > _LEVEL) & (y < _LEVEL + _ABOVE)
-        lower = red & (y < _LEVEL) & (y > _LEVEL - _BELOW)
+        upper = red & (y > LEVEL) & (y < LEVEL + _ABOVE)
+        lower = red & (y < LEVEL) & (y > LEVEL - _BELOW)
         return LipLine(neutral, *(tuple(_column(x, side, at) for at in _COLUMNS) for side in (upper, lower)))
 
     def gap(self, points: np.ndarray) -> np.ndarray:
@@ -40,6 +40,11 @@ class LipLine:
         return np.array(
             [height[up].min() - height[low].max() for up, low in zip(self.upper, self.lower, strict=True)], np.float32
         )
+
+    def height(self, points: np.ndarray) -> float:
+        """Where the shut lips of the fine points (M, 3) meet in the middle."""
+        middle = len(_COLUMNS) // 2
+        return float(points[self.upper[middle], 1].min() + points[self.lower[middle], 1].max()) / 2
 
     def shutting(self, points: np.ndarray) -> np.ndarray:
         """(M, 3) the movement of the fine points (M, 3) after which no column is open."""
@@ -53,9 +58,9 @@ class LipLine:
         x, y, z = places.T
         wanted = np.where(gap > -_OVERLAP, gap + _OVERLAP, 0.0)
         amount = np.interp(x, _COLUMNS, wanted) * np.interp(np.abs(x), (_CORNER, _CORNER + 0.06), (1.0, 0.0))
-        near = np.exp(-(((y - _LEVEL) / _REACH) ** 2)) * np.interp(z, (1.15, 1.35), (0.0, 1.0))
+        near = np.exp(-(((y - LEVEL) / _REACH) ** 2)) * np.interp(z, (1.15, 1.35), (0.0, 1.0))
         moved = np.zeros_like(places)
-        moved[:, 1] = np.where(y > _LEVEL, -0.5, 0.5) * amount * near
+        moved[:, 1] = np.where(y > LEVEL, -0.5, 0.5) * amount * near
         return moved
 
 

@@ -12,7 +12,7 @@ from avsr.corpora.talking_heads.head import Head
 from avsr.corpora.talking_heads.identity import Identity, Light
 from avsr.corpora.talking_heads.lip_line import LipLine
 from avsr.corpora.talking_heads.materials import CLOTH, EYE, FRAME, HAIR, MOUTH, SKIN, TEETH, TONGUE
-from avsr.corpora.talking_heads.shadows import open_sky, shadow
+from avsr.corpora.talking_heads.shadows import open_sky, shadow, spread
 
 _NECK = (5.75, 6.35)  # decimetres: below the first the head's turns are not felt, above the second in full
 
@@ -21,7 +21,7 @@ _NECK = (5.75, 6.35)  # decimetres: below the first the head's turns are not fel
 class Portrait:
     """points (V, 3) float32 at rest; source (V,) the head's fine point that each goes along with; triangles (F, 3) int32,
     their material (F,) uint8 and whether both sides show, (F,) bool; properties (V, 6) float32 as avsr...raster names
-    them; stiff (V,) 0..1 how far a point follows the head's turns; texture, palette, light and scene as raster.shade
+    them; stiff (V,) 0..1 how far a point follows the head's turns; mouth_width, against the base head's; texture, palette, light and scene as raster.shade
     takes them."""
 
     points: np.ndarray
@@ -31,6 +31,7 @@ class Portrait:
     two_sided: np.ndarray
     properties: np.ndarray
     stiff: np.ndarray
+    mouth_width: float
     texture: np.ndarray
     palette: np.ndarray
     light: np.ndarray
@@ -56,6 +57,7 @@ def portrait(head: Head, identity: Identity) -> Portrait:
         two_sided=np.isin(material, (MOUTH, TONGUE, TEETH, HAIR)),
         properties=_properties(head, neutral, points, source, shell, triangles, material, light[0]),
         stiff=np.interp(neutral[source, 1], _NECK, (0.0, 1.0)).astype(np.float32),
+        mouth_width=_width(rest, head) / _width(neutral, head),
         texture=skin.paint(identity),
         palette=_palette(identity),
         light=light,
@@ -78,10 +80,23 @@ def shaped(head: Head, identity: Identity, neutral: np.ndarray) -> np.ndarray:
     rest += (neutral[eyes].mean(0) - rest[eyes].mean(0))  # the targets carry the whole body's height
     line = LipLine.of(neutral, head.lip)
     rest += line.shutting(rest)
-    teeth = np.unique(head.quads[head.material == TEETH])
-    upper = teeth[neutral[teeth, 1] > 6.59]
-    rest[upper, 1] -= identity.teeth_drop
+    _seat_teeth(head, identity, neutral, rest, line)
     return rest.astype(np.float32)
+
+
+def _seat_teeth(head: Head, identity: Identity, neutral: np.ndarray, rest: np.ndarray, line: LipLine) -> None:
+    """Moves teeth and tongue up or down to where a dentist expects them: the shapes carry lips and teeth differently far.
+
+    Behind shut lips the edges of the upper front teeth lie two to three millimetres below where the lips meet, and those
+    of the lower behind them (Peck, Peck and Kataja 1992)."""
+    teeth, tongue = (np.unique(head.quads[head.material == part]) for part in (TEETH, TONGUE))
+    upper = np.intersect1d(teeth, head.upper_teeth)
+    lower = np.setdiff1d(teeth, upper)
+    wanted = line.height(rest) - identity.teeth_drop
+    edge = rest[upper[np.abs(neutral[upper, 0]) < 0.08], 1].min()
+    top = rest[lower[np.abs(neutral[lower, 0]) < 0.08], 1].max()
+    rest[upper, 1] += wanted - edge
+    rest[np.concatenate([lower, tongue]), 1] += wanted - top + identity.overbite
 
 
 def lamp(light: Light) -> np.ndarray:
@@ -90,6 +105,10 @@ def lamp(light: Light) -> np.ndarray:
     direction = np.array(light.direction, np.float32)
     rows = [direction / np.linalg.norm(direction), light.key * warm, light.above * (2 - warm), light.below * warm]
     return np.stack([*rows, np.full(3, light.fill)]).astype(np.float32)
+
+
+def _width(points: np.ndarray, head: Head) -> float:
+    return float(points[head.marks[4], 0] - points[head.marks[3], 0])
 
 
 def _palette(identity: Identity) -> np.ndarray:
@@ -111,8 +130,9 @@ def _properties(
 ) -> np.ndarray:  # fmt: skip
     """(V, 6) float32. Skin is hidden by what stands before it at rest; what the mouth holds is lit when it is drawn."""
     skin_like = np.isin(material, (SKIN, EYE, HAIR, CLOTH))
-    sky = open_sky(points, triangles[skin_like])
-    lit = shadow(points, triangles[skin_like], towards_lamp)
+    surface = triangles[skin_like]
+    sky = open_sky(points, surface)
+    lit = spread(shadow(points, surface, towards_lamp), surface)
     red = np.concatenate([head.lip, np.zeros(len(shell.points), np.float32)])
     # Shut lips hide their own inner side, which would then stay dark in an open mouth.
     sky, lit = np.maximum(sky, 0.62 * red), np.maximum(lit, 0.55 * red)

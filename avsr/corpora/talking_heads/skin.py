@@ -109,7 +109,7 @@ def _beard(grid: Map, identity: Identity, rng: np.random.Generator) -> np.ndarra
     grows = np.clip(np.maximum(np.maximum(upper, chin), 0.9 * jaw), 0, 1)
     dots = np.clip(0.45 + 0.5 * _noise(1.2, rng), 0, 1)
     stubble = identity.stubble * (0.18 + 0.42 * dots) * grows
-    moustache = identity.moustache * upper * _step(0.03, 0.06, x + 0.05) * np.clip(0.75 + 0.3 * _streaks(rng, 14), 0, 1)
+    moustache = identity.moustache * upper * _step(0.03, 0.06, x + 0.05) * np.clip(0.8 + 0.12 * _streaks(rng, 10) + 0.15 * _noise(2, rng), 0, 1)
     return np.maximum(stubble, 0.9 * moustache).astype(np.float32)
 
 
