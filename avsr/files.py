@@ -1,12 +1,13 @@
-"""Files, whatever is in them: found under a folder, written whole or not at all. The standard library alone."""
+"""Files: found under a folder, written whole or not at all, and those of YAML read."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from avsr.errors import LabelError
+from avsr.errors import AvsrError, LabelError
 
 VIDEO_SUFFIXES = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp".split())
 
@@ -42,3 +43,27 @@ def files_under(root: Path, suffixes: frozenset[str]) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         found += [Path(folder, name) for name in files if not name.startswith(".")]
     return sorted(path for path in found if path.suffix.lower() in suffixes)
+
+
+def read_yaml(path: Path, *, error: type[AvsrError] = AvsrError) -> dict[str, Any]:
+    """A YAML file that is a table of names and values; an `error`, one sentence, where it cannot be read or is none."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise error(f"{path}: there is no such file; check the path, or run the stage that writes it.") from None
+    except OSError as fault:
+        raise error(f"{path}: cannot be read ({fault.strerror}); check the path and its permissions.") from fault
+    return parse_yaml(data, path, error=error)
+
+
+def parse_yaml(data: bytes, where: object, *, error: type[AvsrError] = AvsrError) -> dict[str, Any]:
+    """The same of what has been read already, named `where` in the sentence."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(data)
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise error(f"{where}: is not YAML ({' '.join(str(fault).split())}); correct it.") from fault
+    if not isinstance(value, dict):
+        raise error(f"{where}: is not a table of names and values; correct it.")
+    return value

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from avsr.decoding.runtime import quiet_imports
 from avsr.errors import AvsrError, ModelError
+from avsr.files import parse_yaml, read_yaml
 from avsr.text.tokens import BPE_FILE, TOKENS_FILE, TYPE_FILE, Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 CONFIG, WEIGHTS, META = "config.yaml", "model.pth", "meta.yaml"
+MEMBERS = (CONFIG, META, TYPE_FILE, TOKENS_FILE, BPE_FILE, WEIGHTS)  # BPE_FILE for bpe alone
 _VOCABULARY_ROW = "lip_ctc.ctc_lo.bias"  # as long as the token list in every model
 
 
@@ -55,7 +57,7 @@ def pack(exp_config: Path, weights: Path, token_dir: Path, out: Path, meta: dict
     """
     exp_config, weights, out = Path(exp_config), Path(weights), Path(out)
     tokenizer = load_tokenizer(Path(token_dir))
-    conf = _read_yaml(_read(exp_config), exp_config).get("model_conf")
+    conf = read_yaml(exp_config, error=ModelError).get("model_conf")
     state = _read_state(_read(weights), weights)
     model = _build(conf, len(tokenizer), exp_config)
     _fill(model, state, weights)
@@ -76,7 +78,7 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
     """
     path = Path(path)
     members = _read_zip(path)
-    config = _read_yaml(members[CONFIG], f"{path}: {CONFIG}")
+    config = parse_yaml(members[CONFIG], f"{path}: {CONFIG}", error=ModelError)
     if config.get("format") != FORMAT:
         raise ModelError(f"{path}: its format is {config.get('format')}, this program reads {FORMAT}; pack the model again.")
     tokenizer = _tokenizer(members, path)
@@ -87,7 +89,13 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
         )
     model = _build(config.get("model_conf"), len(tokenizer), f"{path}: {CONFIG}")
     _fill(model, _read_state(members[WEIGHTS], f"{path}: {WEIGHTS}"), path)
-    return PackedModel(model.to(device).eval(), tokenizer, _read_yaml(members[META], f"{path}: {META}"), path)
+    meta = parse_yaml(members[META], f"{path}: {META}", error=ModelError)
+    return PackedModel(model.to(device).eval(), tokenizer, meta, path)
+
+
+def read_meta(path: str | os.PathLike) -> dict[str, Any]:
+    """What a packed model says of itself, without loading it; ModelError where it is none."""
+    return parse_yaml(_read_zip(Path(path), (META,))[META], f"{path}: {META}", error=ModelError)
 
 
 def _build(conf: Any, vocabulary: int, where: object) -> AVSRModel:
@@ -159,18 +167,6 @@ def _read(path: Path) -> bytes:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); run the stage that writes it.") from error
 
 
-def _read_yaml(data: bytes, where: object) -> dict[str, Any]:
-    import yaml
-
-    try:
-        value = yaml.safe_load(data)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelError(f"{where}: is not YAML ({' '.join(str(error).split())}); write it again.") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{where}: is not a table of names and values; write it again.")
-    return value
-
-
 def _yaml(value: dict[str, Any], where: object) -> bytes:
     import yaml
 
@@ -196,15 +192,14 @@ def _write_zip(out: Path, members: dict[str, bytes]) -> None:
         raise
 
 
-def _read_zip(path: Path) -> dict[str, bytes]:
+def _read_zip(path: Path, wanted: tuple[str, ...] = MEMBERS) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-            missing = [name for name in (CONFIG, META, TYPE_FILE, TOKENS_FILE, WEIGHTS) if name not in names]
+            missing = [name for name in MEMBERS if name not in names and name != BPE_FILE]
             if missing:
                 raise ModelError(f"{path}: lacks {missing[0]}, so it is no packed model; give the .zip that run.sh packs.")
-            wanted = [name for name in (CONFIG, META, TYPE_FILE, TOKENS_FILE, BPE_FILE, WEIGHTS) if name in names]
-            return {name: archive.read(name) for name in wanted}
+            return {name: archive.read(name) for name in wanted if name in names}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # RuntimeError: encrypted
         raise ModelError(f"{path}: is no packed model, or damaged ({error}); give the .zip that run.sh packs.") from error
     except OSError as error:

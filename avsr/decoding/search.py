@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from avsr.decoding.runtime import one_thread, quiet_imports
 from avsr.errors import AvsrError
+from avsr.files import read_yaml
 
 if TYPE_CHECKING:
     import torch
@@ -60,15 +61,7 @@ def options_from(values: Any, where: object) -> DecodeOptions:
 
 def read_options(path: Path) -> DecodeOptions:
     """Decode options from a YAML file."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AvsrError(f"{path}: cannot be read ({error.strerror}); give a file of decode options.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AvsrError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it.") from error
-    return options_from(values, path)
+    return options_from(read_yaml(path), path)
 
 
 @dataclass(frozen=True)

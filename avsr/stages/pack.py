@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from avsr.errors import AvsrError
+from avsr.files import read_yaml
 from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit
 from avsr.stages.once import read_note
-from avsr.stages.results import data_hash, read_yaml
+from avsr.stages.results import data_hash
 from avsr.tables import SPLITS
 
 WEIGHTS = "valid.acc.ave.pth"

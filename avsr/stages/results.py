@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avsr.errors import AvsrError
+from avsr.files import read_yaml
 from avsr.stages.machine import describe_commit, describe_machine, describe_versions
 from avsr.stages.once import read_note
 from avsr.tables import SPLITS, read_table
@@ -34,21 +34,6 @@ class ModeResult:
     mode: str
     scores: Scores
     summary: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file's table; AvsrError where it is missing or is none."""
-    import yaml
-
-    try:
-        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AvsrError(f"{path} is missing: run the stages before this one first.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AvsrError(f"{path} is not YAML ({' '.join(str(error).split())}): correct it.") from error
-    if not isinstance(value, dict):
-        raise AvsrError(f"{path} is not a table of names and values: correct it.")
-    return value
 
 
 def data_hash(dump: Path, splits: Sequence[str] = SPLITS) -> str:

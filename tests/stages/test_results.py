@@ -69,6 +69,29 @@ def test_results(run, capsys):
     assert "| lip only" in capsys.readouterr().out
 
 
+def test_several_test_sets_have_a_table_each(run, capsys):
+    import shutil
+
+    for folder in ("dump", "data"):
+        shutil.copytree(run / folder / "test", run / folder / "test_seen")
+    for mode in ("lip", "audio"):
+        shutil.copytree(run / "exp" / f"decode_{mode}" / "test", run / "exp" / f"decode_{mode}" / "test_seen")
+    for split, texts, speaker in (("train", {"b-1": "가 나"}, "b"), ("test", None, "a"), ("test_seen", None, "b")):
+        if texts:
+            write_table(run / "dump" / split / "text", texts)
+        utterances = texts or {"a-1": "", "a-2": ""}
+        write_table(run / "dump" / split / "utt2spk", dict.fromkeys(utterances, speaker))
+    alone = data_hash(run / "dump")
+    assert score_it(run, "--splits", "train", "dev", "test", "test_seen") == 0
+    text = (run / "exp" / "RESULTS.md").read_text("utf-8")
+    assert text.count("| lip only | 50.0") == 2
+    assert "`test`: 2 utterances; 1 speakers, of which none trained on; 2 sentences, of which 1 trained on." in text
+    assert "`test_seen`: 2 utterances; 1 speakers, of which 1 trained on;" in text
+    assert "| test_seen | 2 |" in text and alone not in text, "the hash is of all that was used"
+    assert (run / "exp" / "decode_lip" / "test_seen" / "errors.tsv").exists()
+    assert "`test_seen`" in capsys.readouterr().out
+
+
 def test_an_utterance_that_was_not_decoded_stops_it(run):
     write_table(run / "exp" / "decode_lip" / "test" / "text", {"a-1": "가 나"})
     with pytest.raises(LabelError, match="a-2"):
@@ -97,5 +120,5 @@ def test_the_story_of_a_model(run):
     meta = describe_model(run / "exp" / "avsr", run / "dump", "x", run / "decode.yaml")
     assert meta["what"].startswith("Speech recognition from lips") and meta["decode"] == {"beam_size": 4}
     assert (meta["seed"], meta["commit"], meta["training_seconds"]) == (7, "abc", 3000.0)
-    with pytest.raises(AvsrError, match="config.yaml is missing"):
+    with pytest.raises(AvsrError, match="config.yaml: there is no such file"):
         describe_model(run / "nowhere", run / "dump", "x", run / "decode.yaml")
