@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avsr.errors import AvsrError
+from avsr.files import read_yaml
 from avsr.training.checkpoint import mend_checkpoint
 
 DATA_FILES = (("wav.scp", "speech", "sound"), ("video.scp", "video", "mouth_clip"), ("text", "text", "text"))
@@ -104,6 +105,15 @@ def _most_steps(config: dict, utterances: int, steps: int) -> int:
     return -(-dealt // smaller)
 
 
+def check_criterion(config: dict, passed_on: Sequence[str]) -> None:
+    """AvsrError unless ESPnet is told to keep the epochs best in valid.acc, whose average is what the pack stage takes."""
+    wanted = ("valid", "acc", "max")
+    criteria = config.get("best_model_criterion", [wanted])  # among ESPnet's own, where none are given
+    named = isinstance(criteria, (list, tuple)) and wanted in [tuple(c) if isinstance(c, list) else c for c in criteria]
+    if not named and ",".join(wanted) not in passed_on:
+        raise AvsrError("best_model_criterion lacks [valid, acc, max], by which the epochs to be averaged are chosen: add it")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run; what is not understood here goes on to ESPnet (`--max_epoch 3`, `--ngpu 1`, `--resume true`, ...)."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
@@ -129,7 +139,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
-    config = overridden(_read_config(args.config), passed_on)
+    config = overridden(read_yaml(args.config), passed_on)
+    check_criterion(config, passed_on)
     train, valid = args.data / "train", args.data / "dev"
     stats = args.exp.with_name(args.exp.name + "_stats")
     utterances = len((train / "text").read_bytes().splitlines()) if (train / "text").exists() else 0
@@ -147,20 +158,6 @@ def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
     if said:
         print(said, file=sys.stderr, flush=True)
     return command + ["--output_dir", str(args.exp)] + shape_arguments(stats) + start_from
-
-
-def _read_config(path: Path) -> dict:
-    import yaml
-
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AvsrError(f"{path}: cannot be read ({error.strerror}); give a training configuration") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AvsrError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it") from error
-    if not isinstance(config, dict):
-        raise AvsrError(f"{path}: is not a table of names and values; correct it")
-    return config
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from avsr.training.augment import Augmentation, change_tempo, choose_piece, hide
 from avsr.training.data import frame_targets, read_align
 from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.preprocessor import Recordings
-from avsr.training.train import data_arguments, overridden, schedule_arguments
+from avsr.training.train import check_criterion, data_arguments, overridden, schedule_arguments
 
 NO_SOUND_FAULT = SoundCorruption(clean=1.0, noise=0.0, muted=0.0, dropouts=0.0, clipped=0.0, telephone=0.0)
 NO_PICTURE_FAULT = PictureCorruption(clean=1.0, frozen=0.0, occluded=0.0, blurred=0.0, dropped=0.0)
@@ -169,6 +169,16 @@ def test_the_schedule_is_as_long_as_any_number_of_batches_that_espnet_makes(utte
     )
     taken = sum(len(factory.build_iter(epoch).batch_sampler) for epoch in range(1, 10))
     assert taken < int(total.removeprefix("total_steps="))
+
+
+def test_epochs_are_kept_by_what_packing_takes():
+    check_criterion({}, [])  # ESPnet's default has it
+    check_criterion({"best_model_criterion": [["train", "loss", "min"], ["valid", "acc", "max"]]}, [])
+    typed = ["--best_model_criterion", "valid,loss,min", "valid,acc,max"]
+    check_criterion(overridden({}, typed), typed)
+    for criteria in ([["valid", "loss", "min"]], None, "valid,loss,min"):
+        with pytest.raises(AvsrError, match="best_model_criterion lacks .valid, acc, max."):
+            check_criterion({"best_model_criterion": criteria}, [])
 
 
 @pytest.mark.parametrize("align", ["2.95 3.1 f", "3.0 3.1 f", "1.0 1.0 f", "0.0 3.0 f"])
