@@ -50,17 +50,20 @@ def decode_data(
     Raises:
         AvsrError: a list is broken, or an utterance lacks what the mode needs.
     """
-    from avsr.decoding.recognizer import Recognizer
+    from avsr.decoding.packed import read_meta
+    from avsr.decoding.recognizer import Recognizer, packed_options
     from avsr.decoding.runtime import limit_threads
 
     jobs = read_jobs(data, mode)
-    limit_threads()
-    recognizer = Recognizer.load(model, options=options)
-    settings = {"mode": mode, "mute_audio": mute_audio, "options": asdict(recognizer.options)}
+    packed = packed_options(read_meta(model), model)
+    options = packed if options is None else options
+    settings = {"mode": mode, "mute_audio": mute_audio, "options": asdict(options)}
     settings |= {"model": _sha256(model), "data": _hash_jobs(jobs)}
     finished = _finished(out, settings)
     if finished is not None:
         return finished
+    limit_threads()
+    recognizer = Recognizer.load(model, options=options)
     out.mkdir(parents=True, exist_ok=True)
     rows = _resume(out / _PART, settings)
     with open(out / _PART, "a", encoding="utf-8") as part:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avsr.decoding.align import FRAME, word_times
-from avsr.decoding.packed import PackedModel, load_packed
+from avsr.decoding.packed import META, PackedModel, load_packed
 from avsr.decoding.search import DecodeOptions, options_from, search
 from avsr.decoding.segment import SAMPLES, SILENCE, Piece, speech_pieces
 from avsr.decoding.streams import FPS, Streams, Window, open_streams
@@ -111,10 +111,7 @@ class Recognizer:
     def load(cls, path: str | Path, *, device: str = "cpu", options: DecodeOptions | None = None) -> Recognizer:
         """Load a packed model; `options` None for those that it was packed with. ModelError when it cannot be used."""
         packed = load_packed(path, device=device)
-        if options is None:
-            values = packed.meta.get("decode") or {}
-            options = options_from(values, f"{path}: meta.yaml, decode")
-        return cls(packed, options, device)
+        return cls(packed, packed_options(packed.meta, path) if options is None else options, device)
 
     def recognise(
         self, samples: np.ndarray | None, mouth: MouthClip | None, mode: str, *, start: float = 0.0
@@ -223,6 +220,11 @@ class Recognizer:
         return Segment(
             round(start, 3), round(end, 3), found.text, found.words, found.mode, found.audio_weight, found.nbest
         )
+
+
+def packed_options(meta: dict[str, Any], path: str | Path) -> DecodeOptions:
+    """What a packed model at `path` is searched with where nothing else is asked for."""
+    return options_from(meta.get("decode") or {}, f"{path}: {META}, decode")
 
 
 def _pieces(streams: Streams):

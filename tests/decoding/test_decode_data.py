@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from avsr.decoding.decode_data import decode_data, main
-from avsr.errors import AvsrError, LabelError
+from avsr.errors import AvsrError, LabelError, ModelError
 from avsr.lips.mouth_clip import MouthClip, save_mouth_clip
 from avsr.media.audio import write_audio
 from avsr.tables import write_lines
@@ -90,6 +90,22 @@ def test_resumes_where_it_stopped_and_does_nothing_twice(packed, data, tmp_path,
     monkeypatch.setattr(Recognizer, "recognise", recognise)
     decode_data(packed, data, "lip", out)  # other settings: all anew
     assert json.loads((out / "decode.json").read_text())["mode"] == "lip"
+
+
+def test_what_is_done_is_seen_before_the_model_is_loaded(packed, data, tmp_path, monkeypatch):
+    from avsr.decoding.recognizer import Recognizer
+
+    summary = decode_data(packed, data, "lip", tmp_path / "out")
+
+    def load(*arguments, **options):
+        raise AssertionError("the model is loaded")
+
+    monkeypatch.setattr(Recognizer, "load", load)
+    assert decode_data(packed, data, "lip", tmp_path / "out") == summary
+    with pytest.raises(AssertionError, match="is loaded"):
+        decode_data(packed, data, "av", tmp_path / "out")
+    with pytest.raises(ModelError, match="no.zip: cannot be read"):
+        decode_data(tmp_path / "no.zip", data, "av", tmp_path / "out")
 
 
 def test_what_the_mode_lacks_is_named(packed, data, tmp_path):
