@@ -49,6 +49,7 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
         (["--recipe", "grid", "--stage", "11"], "--stage 11: there is no such stage; it is a number from 1 to 10"),
         (["--recipe", "grid", "--stage", "score", "--stop-stage=crops"], "--stage score comes after --stop_stage crops."),
         (["--recipe", "grid", "--nj", "0"], "--nj 0: give a whole number, 1 or more."),
+        (["--recipe", "grid", "--test_sets", "a/b"], "--test_sets a/b: give names of splits"),
         (["--recipe", "grid", "--seed", "x"], "--seed x: give a whole number, 0 or more."),
         (["--recipe", "grid", "--modes", "av sound"], "--modes sound: it can be one of av audio lip av_muted."),
         (["--recipe", "grid", "--stage", "7", "--train_config", "none.yaml"], "there is no training configuration none.yaml"),
