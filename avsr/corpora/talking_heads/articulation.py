@@ -20,8 +20,8 @@ FRAME = 0.04  # seconds: the picture is sampled 25 times a second
 
 _STEP = 0.005  # seconds between the points at which the mouth is computed, before it is sampled
 _REACH = 0.6  # seconds: dominance further away is nothing
-# Time constants of dominance before and after the sound, seconds. The lips are rounded well ahead of a rounded vowel and
-# let go sooner; jaw and aperture follow the sound more closely.
+# Time constants of dominance before and after the sound, seconds. The lips are rounded well ahead of a rounded vowel
+# and let go sooner; jaw and aperture follow the sound more closely.
 _BEFORE = np.array([0.035, 0.035, 0.060, 0.070])
 _AFTER = np.array([0.035, 0.035, 0.040, 0.045])
 _SMOOTH = 0.012  # seconds, deviation of the Gaussian that rounds the corners dominance leaves
@@ -72,7 +72,7 @@ def articulate(sounds: Sequence[Gesture], frames: int, style: MouthStyle, rng: n
 
 
 def _strength(sounds: Sequence[Gesture], style: MouthStyle, rng: np.random.Generator) -> np.ndarray:
-    """(N, 4) factors of the targets: the speaker's, the eojeol's, the viseme's of this speaker, and this token's own."""
+    """(N, 4) factors of the targets: the speaker's, the eojeol's, this speaker's viseme's, and the token's own."""
     own = np.random.default_rng(style.seed).normal(0.0, 1.0, (len(VISEMES), len(CHANNELS)))
     row = {name: index for index, name in enumerate(VISEMES)}
     words = {word: rng.normal(0.0, _WORD) for word in dict.fromkeys(sound.word for sound in sounds)}
@@ -109,7 +109,7 @@ def _dominate(
 
 
 def _phrases(start: np.ndarray, end: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(P, 4) seconds: start and end of each phrase between pauses, and how long the mouth takes to open and to close."""
+    """(P, 4) seconds: start and end of each phrase, and how long the mouth takes to open and to close."""
     breaks = np.flatnonzero(start[1:] - end[:-1] > 1e-3)
     count = len(breaks) + 1
     times = start[np.r_[0, breaks + 1]], end[np.r_[breaks, len(end) - 1]]
@@ -149,15 +149,16 @@ def _closed_spans(
     for index, sound in enumerate(sounds):
         if start[index] >= phrases[phrase, 1]:
             phrase += 1
-        if not sound.viseme.closed:
+        shut_from, shut_to = sound.viseme.closed
+        if shut_from >= shut_to:
             continue
         begin, finish, opening, closing = phrases[phrase]
-        last = start[index] + sound.viseme.closed * (end[index] - start[index])
-        first = min(start[index], last - _SHORTEST)  # the lips come early rather than part late
+        first, last = start[index] + np.array([shut_from, shut_to]) * (end[index] - start[index])
+        first = min(first, last - _SHORTEST)  # the lips come early rather than part late
         if begin == start[index]:  # lips at rest are not opened to be shut again
             free = phrases[phrase - 1, 1] if phrase else -np.inf
             first = min(first, max(begin - opening, free) + travel)
-        if finish == end[index] and sound.viseme.closed == 1.0:  # nor opened to come to rest
+        if finish == end[index] and shut_to == 1.0:  # nor opened to come to rest
             free = phrases[phrase + 1, 0] if phrase + 1 < len(phrases) else np.inf
             last = max(last, min(finish + closing, free) - travel)
         spans.append((first, last, sound.viseme.press))
@@ -180,7 +181,7 @@ def _tip(
 
 
 def _bump(times: np.ndarray, first: float, last: float, rise: float, fall: float) -> np.ndarray:
-    """1 from `first` to `last`, 0 from `rise` before and `fall` after, half a cosine between: it moves without a jerk."""
+    """1 from `first` to `last`, 0 from `rise` before and `fall` after, half a cosine between: no jerk."""
     outside = np.maximum((first - times) / rise, (times - last) / fall)
     return 0.5 + 0.5 * np.cos(np.pi * np.clip(outside, 0.0, 1.0))
 

@@ -1,4 +1,4 @@
-"""How one speaker moves the mouth: strength, tempo, share of the jaw, rounding, teeth, asymmetry, and what moves besides."""
+"""How one speaker moves the mouth: strength, tempo, share of the jaw, rounding, teeth, asymmetry, and the rest."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ def mouth_motion(
 ) -> Motion:
     """The face that says `phones` (seconds, in order, pauses as None or left out) for `duration` seconds.
 
-    Picture t shows the mouth at t / 25 s. The lips are shut in at least one picture of every bilabial, and in a pause the
-    mouth comes to rest and then does not move at all; head and eyes go on. AvsrError for times that run backwards or
-    past the duration, and for sounds that are not Korean.
+    Picture t shows the mouth at t / 25 s. The lips are shut in at least one picture of every bilabial, and in a pause
+    the mouth comes to rest and then does not move at all; head and eyes go on. AvsrError for times that run backwards
+    or past the duration, and for sounds that are not Korean.
     """
     _check(phones, duration)
     frames = frame_count(duration)
@@ -71,8 +71,8 @@ def _check(phones: Sequence[PhoneTime], duration: float) -> None:
     for one, two in pairwise(phones):
         if two.start < one.end - 1e-6:
             raise AvsrError(
-                f"the sound at {two.start:.3f} s begins before the one at {one.start:.3f} s has ended: give the sounds in"
-                " order, without overlap"
+                f"the sound at {two.start:.3f} s begins before the one at {one.start:.3f} s has ended: give the sounds"
+                " in order, without overlap"
             )
 
 
@@ -104,7 +104,8 @@ def _sway(speaking: np.ndarray, style: MouthStyle, rng: np.random.Generator) -> 
     radius = round(4 * _SWAY / FRAME)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) * FRAME / _SWAY) ** 2)
     noise = rng.standard_normal((len(speaking) + 4 * radius, 3))
-    drift = np.stack([np.convolve(noise[:, axis], kernel / np.sqrt((kernel**2).sum()), "valid") for axis in range(3)], 1)
+    unit = kernel / np.sqrt((kernel**2).sum())
+    drift = np.stack([np.convolve(noise[:, axis], unit, "valid") for axis in range(3)], axis=1)
     level = np.convolve(np.pad(speaking, radius, mode="edge"), kernel / kernel.sum(), "valid")
     moving = _STILLER + (1 - _STILLER) * level
     return (style.head * _AXES * drift[: len(speaking)] * moving[:, None]).astype(np.float32)

@@ -32,14 +32,14 @@ class Viseme:
     target  millimetres for each of CHANNELS
     hold    the peak of the dominance function for each of CHANNELS (Cohen and Massaro 1993): 0 leaves the channel to
             the neighbours, 1 is a vowel's, more overrules a vowel
-    closed  the share of the sound, from its start, through which the lips are shut; 0 for none
+    closed  from which to which share of the sound the lips are shut; (0, 0) for not at all
     press   how tightly they are shut, 0 to 1
     tip     tongue tip: 0 low, 1 at the back of the upper teeth
     """
 
     target: tuple[float, float, float, float]
     hold: tuple[float, float, float, float]
-    closed: float = 0.0
+    closed: tuple[float, float] = (0.0, 0.0)
     press: float = 0.0
     tip: float = 0.0
 
@@ -76,14 +76,15 @@ VISEMES: dict[str, Viseme] = {
     "ㅐ": Viseme((5.0, 8.7, 2.5, 0.0), _VOWEL, tip=0.1),  # merged with ㅔ for most; a trace of the older openness
     # glides: the start of a diphthong
     "j": Viseme((1.5, 5.5, 3.0, 0.0), _J, tip=0.2),
-    "rounded j": Viseme((1.8, 3.8, -6.0, 5.0), (0.8, 0.8, 1.0, 1.2), tip=0.2),  # 요, 유: the lips do not wait for the vowel
+    "rounded j": Viseme((1.8, 3.8, -6.0, 5.0), (0.8, 0.8, 1.0, 1.2), tip=0.2),  # 요, 유: lips do not wait for ㅗ, ㅜ
     "w": Viseme((2.8, 3.2, -11.0, 8.5), _W),
-    # bilabials: shut until the release; after it ㅍ, and less so ㅂ, is breath, so the sound outlasts the closure
-    "ㅁ": Viseme((3.0, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=1.0, press=0.25),
-    "ㅂ": Viseme((2.8, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=0.75, press=0.4),
-    "ㅃ": Viseme((2.2, 0.0, 0.5, 0.0), (1.1, 0.0, 0.3, 0.1), closed=0.95, press=1.0),
-    "ㅍ": Viseme((2.4, 0.0, 0.5, 0.0), (1.0, 0.0, 0.3, 0.1), closed=0.65, press=0.8),
-    "coda ㅂ": Viseme((2.8, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=1.0, press=0.5),  # unreleased
+    # Bilabials, shut where the voice's level says so: the sound of ㅃ, ㅍ and the coda begins while the lips still close,
+    # and that of ㅍ ends with half its length of breath through open lips.
+    "ㅁ": Viseme((3.0, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=(0.0, 1.0), press=0.25),
+    "ㅂ": Viseme((2.8, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=(0.05, 0.95), press=0.4),
+    "ㅃ": Viseme((2.2, 0.0, 0.5, 0.0), (1.1, 0.0, 0.3, 0.1), closed=(0.3, 0.95), press=1.0),
+    "ㅍ": Viseme((2.4, 0.0, 0.5, 0.0), (1.0, 0.0, 0.3, 0.1), closed=(0.15, 0.65), press=0.8),
+    "coda ㅂ": Viseme((2.8, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=(0.3, 1.0), press=0.5),  # unreleased
     # denti-alveolars: the blade of the tongue behind the upper teeth
     "ㄴ": Viseme((2.8, 5.8, 0.5, 0.0), _STOP, tip=1.0),
     "ㄷ": Viseme((2.3, 5.4, 0.5, 0.0), _STOP, tip=1.0),
@@ -131,7 +132,7 @@ def viseme_names(kind: str, symbol: str) -> tuple[str, ...]:
         return _DIPHTHONGS[symbol]
     if kind == "vowel" and symbol in _MONOPHTHONGS:
         return (symbol,)
-    raise AvsrError(f"the phoneme {symbol!r} cannot be a Korean {kind}: give sounds as avsr.text.pronunciation makes them")
+    raise AvsrError(f"the phoneme {symbol!r} cannot be a Korean {kind}: give sounds as avsr.text.pronunciation does")
 
 
 def gestures(phones: Sequence[PhoneTime]) -> list[Gesture]:

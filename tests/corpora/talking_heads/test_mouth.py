@@ -36,8 +36,8 @@ def lip_gap(motion: Motion) -> np.ndarray:
 
 
 def say(*sounds: str | float, length: float = 0.08, lead: float = 0.5) -> tuple[list[PhoneTime], float]:
-    """Sounds as letters ("ㅏ", "coda ㅂ") of `length` s each, or pauses in seconds, after and before a pause of `lead`."""
-    time, phones, vowel = 0.0, [], False
+    """Sounds as letters ("ㅏ", "coda ㅂ") of `length` s each, or pauses in seconds; a pause of `lead` at both ends."""
+    time, phones = 0.0, []
     for sound in (lead, *sounds, lead):
         if isinstance(sound, float):
             phones.append(PhoneTime(time, time + sound, None))
@@ -90,7 +90,7 @@ def test_every_bilabial_shuts_the_lips_in_a_picture(spoken, style, seed):
     for phone in phones:
         if phone.phoneme and phone.phoneme.kind != "vowel" and phone.phoneme.symbol in BILABIALS:
             near = (times >= phone.start - style.lead - 0.0425) & (times <= phone.end - style.lead + 1e-6)
-            assert gap[near].min() < 0.05
+            assert gap[near].min() < 0.05  # mm
 
 
 @settings(max_examples=60, deadline=None)
