@@ -13,6 +13,7 @@ _APOSTROPHES = "'\u2019\uff07"  # typewriter, typographic, full width
 _LATIN_APOSTROPHE = re.compile(rf"(?<=[a-z])[{_APOSTROPHES}](?=[a-z])")
 _THOUSANDS = re.compile(r"(?<!\d)\d{1,3}(?:,\d{3})+(?!\d)")
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
+_PERCENT = re.compile(r"%(?![가-힣])")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _KEPT = {"'": "\ue000", ".": "\ue001"}  # stand-ins of the private area while punctuation is removed
 
@@ -25,15 +26,18 @@ _MYRIADS = ("", "만", "억", "조")
 def normalize_training(text: str) -> str:
     """Text as the model learns to write it.
 
-    NFC; full-width and half-width forms become the ordinary ones; Latin letters become lower case; punctuation and symbols
-    (Unicode classes P and S: ``.,?!·~%♥``) become a space; invisible marks (zero-width space, byte order mark, variation
-    selectors) vanish; white space is squeezed to single spaces, none at the ends. Digits are **kept as they are written**,
-    since their reading depends on what is counted (3층 is 삼 층, 3개 세 개): ``1,000`` becomes ``1000`` and ``3.5`` stays.
+    NFC; full-width and half-width forms become the ordinary ones; Latin letters become lower case; ``%``, which is said,
+    becomes 퍼센트, and other punctuation and symbols (Unicode classes P and S: ``.,?!·~♥``) a space; invisible marks
+    (zero-width space, byte order mark, variation selectors) vanish; white space is squeezed to single spaces, none at the
+    ends. Digits are **kept as they are written**, since their reading depends on what is counted (3층 is 삼 층, 3개 세 개):
+    ``1,000`` becomes ``1000`` and ``3.5`` stays.
     An apostrophe inside a Latin word stays (``don't``). Idempotent.
     """
     text = unicodedata.normalize("NFC", _fold_width(text)).lower()
     # Lower-casing can leave a letter and a mark apart (İ becomes i and a dot): compose again.
     text = unicodedata.normalize("NFC", "".join(map(_visible, text)))
+    # A particle stays with what it follows: 30%의 is 30 퍼센트의.
+    text = _PERCENT.sub(" 퍼센트 ", text).replace("%", " 퍼센트")
     text = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
     text = _LATIN_APOSTROPHE.sub(_KEPT["'"], text)
     text = _DECIMAL.sub(_KEPT["."], text)
@@ -50,7 +54,7 @@ def normalize_scoring(text: str) -> str:
     and ``%`` as 퍼센트. The reading is the same on both sides, so a native reading (3개, 세 개) still counts as an error.
     Idempotent.
     """
-    return normalize_training(_NUMBER.sub(_read_number, normalize_training(_fold_width(text).replace("%", " 퍼센트 "))))
+    return normalize_training(_NUMBER.sub(_read_number, normalize_training(text)))
 
 
 def _fold_width(text: str) -> str:

@@ -18,8 +18,9 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("가�
         (unicodedata.normalize("NFD", "한글 TV"), "한글 tv", "한글 tv"),
         ("\ufeffＡＢ\u200b１２～３", "ab12 3", "ab십이 삼"),
         ("1,000원 3.5배", "1000원 3.5배", "천원 삼점오배"),
-        ("30%", "30", "삼십 퍼센트"),
-        ("３０％", "30", "삼십 퍼센트"),
+        ("30%", "30 퍼센트", "삼십 퍼센트"),
+        ("３０％", "30 퍼센트", "삼십 퍼센트"),
+        ("100%의 3%, 5%", "100 퍼센트의 3 퍼센트 5 퍼센트", "백 퍼센트의 삼 퍼센트 오 퍼센트"),
         ("‘그래…’ ♥️ 네·네", "그래 네 네", "그래 네 네"),
         ("Don’t 'stop'", "don't stop", "don't stop"),
         ("ㅋㅋ ㅠㅠ", "ㅋㅋ ㅠㅠ", "ㅋㅋ ㅠㅠ"),
@@ -46,6 +47,13 @@ def test_figures_are_read_as_in_korean(figures, reading):
 def test_twice_is_once(text):
     assert normalize_training(normalize_training(text)) == normalize_training(text)
     assert normalize_scoring(normalize_scoring(text)) == normalize_scoring(text)
+
+
+@settings(deadline=None)
+@given(TEXT)
+def test_what_training_drops_scoring_does_not_read(text):
+    """A reference that has gone through training's form scores as the transcript itself does."""
+    assert normalize_scoring(normalize_training(text)) == normalize_scoring(text)
 
 
 @settings(deadline=None)
