@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -62,3 +63,152 @@ class Camera:
 
 HEAD_HEIGHT = 2.45  # decimetres from chin to crown
 FACE_MIDDLE = 0.45  # decimetres that the middle of the face lies above the pivot
+
+
+@dataclass(frozen=True)
+class Film:
+    """What happens to one clip between lens and file. Lengths are in pixels of a mouth crop, levels in 0..255."""
+
+    shrink: float  # how many pixels of the drawing one of the sensor takes in, 1 or more
+    blur: float  # deviation of the lens's blur
+    smear: float  # share of the picture before that a picture still shows: a slow shutter
+    fps: float  # pictures a second that the camera takes; below 25 some are shown twice
+    sharpen: float
+    gain: float
+    lift: float
+    gamma: float
+    slope: tuple[float, float]  # by how much it is lighter at the right and at the bottom than in the middle
+    flicker: float
+    noise: float
+    coarse: bool  # noise in grains of two pixels
+    quality: int | None  # x264's constant rate factor; None is not compressed here
+
+    @staticmethod
+    def random(rng: np.random.Generator) -> Film:
+        """From a studio camera's file to a video call in a dark room."""
+
+        def sometimes(share: float, value: float, otherwise: float) -> float:
+            return float(value) if rng.random() < share else otherwise
+
+        return Film(
+            shrink=sometimes(0.65, rng.uniform(1.0, 3.2), 1.0),
+            blur=sometimes(0.7, abs(rng.normal(0, 0.9)), 0.0),
+            smear=sometimes(0.3, rng.uniform(0.05, 0.4), 0.0),
+            fps=sometimes(0.12, rng.choice([12.5, 15.0, 20.0, 24.0]), 25.0),
+            sharpen=sometimes(0.2, rng.uniform(0.2, 1.0), 0.0),
+            gain=float(rng.uniform(0.65, 1.25)),
+            lift=float(rng.normal(0, 8)),
+            gamma=float(np.exp(rng.normal(0, 0.25))),
+            slope=(float(rng.normal(0, 12)), float(rng.normal(-5, 12))),
+            flicker=sometimes(0.1, rng.uniform(0.5, 3.0), 0.0),
+            noise=sometimes(0.7, rng.gamma(1.5, 1.6), 0.0),
+            coarse=bool(rng.random() < 0.4),
+            quality=int(rng.integers(20, 38)) if rng.random() < 0.6 else None,
+        )
+
+
+def vary(frames: np.ndarray, rng: np.random.Generator, film: Film | None = None) -> np.ndarray:
+    """Frames (T, H, W) grey or (T, H, W, 3) RGB uint8 as a camera drawn at random, or `film`, would have kept them.
+
+    As many pictures of the same size come back. What belongs to one clip (lens, sensor, file) stays the same all
+    through it. Whole faces, which go to a compressed file anyway, are not compressed here.
+    """
+    import cv2
+
+    film = film or Film.random(rng)
+    total, height, width = frames.shape[:3]
+    unit = 1.0 if frames.ndim == 3 else height / _FACE_HEIGHT  # pixels of these pictures for one of a mouth crop
+    size = tuple(max(16, 2 * round(side / film.shrink / 2)) for side in (width, height))
+    table = _tone(film)
+    tilt = _tilt(film, height, width)
+    kernel = cv2.getGaussianKernel(2 * max(1, round(3 * film.blur * unit)) + 1, max(film.blur * unit, 1e-3))
+    kept = np.empty((total, size[1], size[0], *frames.shape[3:]), np.uint8)
+    before: np.ndarray | None = None
+    for index, shown in enumerate(_shown(total, film.fps)):
+        picture = frames[shown]
+        if before is not None and film.smear:
+            picture = cv2.addWeighted(picture, 1 - film.smear, before, film.smear, 0.0)
+        before = frames[shown]
+        if film.blur > 0.1:
+            picture = cv2.sepFilter2D(picture, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+        picture = cv2.LUT(cv2.add(picture, tilt if picture.ndim == 2 else cv2.merge([tilt] * 3), dtype=cv2.CV_8U), table)
+        kept[index] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if size != (width, height) else picture
+    _grain(kept, film, rng)
+    if film.quality is not None and kept.ndim == 3:
+        kept = _compressed(kept, film.quality)
+    if film.sharpen:
+        for picture in kept:
+            soft = cv2.GaussianBlur(picture, (0, 0), 1.2)
+            picture[...] = cv2.addWeighted(picture, 1 + film.sharpen, soft, -film.sharpen, 0.0)
+    if size == (width, height):
+        return kept
+    return np.stack([cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR) for picture in kept])
+
+
+_FACE_HEIGHT = 720.0  # a picture of a whole face this high shows a mouth about as large as a crop does
+
+
+def _shown(total: int, fps: float) -> np.ndarray:
+    """(total,) the picture that is seen at each 25th of a second when only `fps` are taken."""
+    time = np.arange(total)
+    taken = np.floor(time * fps / 25.0 + 1e-6) * 25.0 / fps
+    return np.minimum(np.ceil(taken - 1e-6).astype(int), time)
+
+
+def _tone(film: Film) -> np.ndarray:
+    """(256,) uint8: what the sensor and its maker's curve make of each level."""
+    level = np.clip((np.arange(256) * film.gain + film.lift) / 255.0, 0, 1) ** film.gamma
+    return (255 * level + 0.5).astype(np.uint8)
+
+
+def _tilt(film: Film, height: int, width: int) -> np.ndarray:
+    """(height, width) int16: light that falls off to a side."""
+    across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)
+    return np.rint(film.slope[0] * across[None] + film.slope[1] * down[:, None]).astype(np.int16)
+
+
+def _grain(frames: np.ndarray, film: Film, rng: np.random.Generator) -> None:
+    """Adds noise, new in each picture, and flicker to (T, H, W[, 3]) uint8 in place."""
+    import cv2
+
+    if not film.noise and not film.flicker:
+        return
+    height, width = frames.shape[1:3]
+    # One field, larger than a picture, seen through a window that jumps: as good as new noise, and cheap.
+    field = rng.standard_normal((2 * height, 2 * width), dtype=np.float32)
+    if film.coarse:
+        field = cv2.GaussianBlur(field, (0, 0), 0.8) * 2.2
+    field = np.rint(film.noise * field).astype(np.int16)
+    levels = np.rint(film.flicker * rng.standard_normal(len(frames))).astype(np.int16)
+    corners = rng.integers(0, (height, width), (len(frames), 2))
+    for picture, (top, left), level in zip(frames, corners, levels, strict=True):
+        noise = field[top : top + height, left : left + width] + level
+        noise = noise if picture.ndim == 2 else cv2.merge([noise] * 3)
+        picture[...] = cv2.add(picture, noise, dtype=cv2.CV_8U)
+
+
+def _compressed(frames: np.ndarray, quality: int) -> np.ndarray:
+    """(T, H, W) uint8 grey after H.264 at a constant rate factor; H and W are even."""
+    import av
+
+    height, width = frames.shape[1:]
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "gray"
+    encoder.time_base, encoder.framerate, encoder.thread_count = Fraction(1, 25), Fraction(25), 1
+    encoder.options = {"crf": str(quality), "preset": "veryfast"}
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    pictures: list[np.ndarray] = []
+
+    def decode(packets: list[av.Packet]) -> None:
+        for packet in packets:
+            for frame in decoder.decode(packet):
+                pictures.append(frame.to_ndarray(format="gray"))
+
+    for index, picture in enumerate(frames):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
+        frame.pts, frame.time_base = index, Fraction(1, 25)
+        decode(encoder.encode(frame))
+    decode(encoder.encode(None))
+    pictures += [frame.to_ndarray(format="gray") for frame in decoder.decode(None)]
+    return np.stack(pictures)
