@@ -139,7 +139,8 @@ def _waiting(jobs: Sequence[Job], order: Order, out: Path) -> list[Job]:
         for name in files:
             (out / name).unlink(missing_ok=True)
         path.unlink()
-    return [job for job in jobs if job.item.utt not in finished]
+    # Speaker by speaker, because a worker keeps the last faces that it has put together.
+    return sorted((job for job in jobs if job.item.utt not in finished), key=lambda job: job.item.utt)
 
 
 def _read_record(out: Path, utt: str) -> dict:
