@@ -19,7 +19,8 @@ class MouthClipScp(Mapping):
         self.paths = {utterance: clip for utterance, clip in rows.items() if keys_to_load is None or utterance in keys_to_load}
 
     def __getitem__(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
-        return read_clip(self.paths[utterance])
+        clip = load_mouth_clip(self.paths[utterance])
+        return clip.frames, clip.confidence
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -28,18 +29,10 @@ class MouthClipScp(Mapping):
         return iter(self.paths)
 
 
-def read_clip(path: str) -> tuple[np.ndarray, np.ndarray]:
-    """A stored mouth clip's frames (T, 96, 96) uint8 and confidence (T,) float32."""
-    clip = load_mouth_clip(path)
-    return clip.frames, clip.confidence
-
-
 def add_data_type() -> None:
-    """Make `video.scp,video,mouth_clip` known to ESPnet's data sets; their tables of types are open to additions."""
-    from espnet2.train import iterable_dataset
+    """Make `video.scp,video,mouth_clip` known to ESPnet's data sets; their table of types is open to additions."""
     from espnet2.train.dataset import DATA_TYPES
 
-    iterable_dataset.DATA_TYPES["mouth_clip"] = read_clip  # the statistics stage reads line by line
     DATA_TYPES["mouth_clip"] = {
         "func": MouthClipScp,
         "kwargs": ["keys_to_load"],

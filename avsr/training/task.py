@@ -62,8 +62,7 @@ class AVSRTask(AbsTask):
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
         return AVSRPreprocessor(
-            # The statistics stage measures lengths, and wants the utterances as they are.
-            train=train and not args.collect_stats,
+            train=train,
             tokenizer=load_tokenizer(Path(args.token_dir)),
             augmentation=make_augmentation(args.augment_conf),
             noises=None if args.noise_scp is None else Path(args.noise_scp),

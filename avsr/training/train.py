@@ -1,4 +1,4 @@
-"""Start ESPnet's training, or its collecting of lengths, on a data directory: `python -m avsr.training.train`."""
+"""Write the lengths of a data directory's utterances, or start ESPnet's training on it: `python -m avsr.training.train`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avsr.errors import AvsrError
+from avsr.errors import AvsrError, LabelError
 from avsr.files import read_yaml
+from avsr.lips.crop import SIDE
+from avsr.lips.mouth_clip import FPS
+from avsr.media.audio import SAMPLE_RATE
+from avsr.tables import as_number, read_table, write_table
 from avsr.training.checkpoint import mend_checkpoint
 
 DATA_FILES = (("wav.scp", "speech", "sound"), ("video.scp", "video", "mouth_clip"), ("text", "text", "text"))
@@ -39,6 +43,22 @@ def data_arguments(train: Path, valid: Path) -> list[str]:
             if (directory / file).exists():
                 arguments += [f"--{option}_data_path_and_name_and_type", f"{directory / file},{name},{kind}"]
     return arguments
+
+
+def write_shapes(directory: Path, out: Path) -> None:
+    """The lengths by which ESPnet makes batches, of mouth clips or else of sound, from utt2dur: no clip is decoded.
+
+    LabelError where an utterance of `text` has no duration.
+    """
+    seconds = read_table(directory / "utt2dur", filled=True)
+    seen = (directory / "video.scp").exists()
+    rows = {}
+    for utterance in read_table(directory / "text"):
+        lasting = as_number(seconds.get(utterance, ""))
+        if lasting is None:
+            raise LabelError(f"{directory / 'utt2dur'}: has no seconds for {utterance}; run the filter stage again.")
+        rows[utterance] = f"{round(lasting * FPS)},{SIDE},{SIDE}" if seen else str(round(lasting * SAMPLE_RATE))
+    write_table(out / ("video_shape" if seen else "speech_shape"), rows)
 
 
 def shape_arguments(stats: Path) -> list[str]:
@@ -121,10 +141,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="directory with train/ and dev/")
     parser.add_argument("--tokens", type=Path, required=True, help="directory of the tokens stage")
     parser.add_argument("--exp", type=Path, required=True, help="where the experiment lies; EXP_stats is beside it")
-    parser.add_argument("--collect_stats", action="store_true", help="find the lengths, do not train")
+    parser.add_argument("--collect_stats", action="store_true", help="write the lengths, do not train")
     args, passed_on = parser.parse_known_args(argv)
     try:
-        command = _command(args, passed_on) + passed_on
+        command = _command(args, passed_on)
+        if args.collect_stats:
+            for option, split in (("train", "train"), ("valid", "dev")):
+                write_shapes(args.data / split, _stats(args.exp) / option)
+            return 0
+        said, start_from = mend_checkpoint(args.exp)
+        if said:
+            print(said, file=sys.stderr, flush=True)
+        command += shape_arguments(_stats(args.exp)) + start_from + passed_on
     except AvsrError as error:
         print(error, file=sys.stderr)
         return 1
@@ -142,22 +170,19 @@ def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
     config = overridden(read_yaml(args.config), passed_on)
     check_criterion(config, passed_on)
     train, valid = args.data / "train", args.data / "dev"
-    stats = args.exp.with_name(args.exp.name + "_stats")
     utterances = len((train / "text").read_bytes().splitlines()) if (train / "text").exists() else 0
     command = ["--config", str(args.config), "--token_dir", str(args.tokens)]
     command += data_arguments(train, valid) + schedule_arguments(config, utterances)
-    if args.collect_stats:
-        command += ["--collect_stats", "true", "--output_dir", str(stats), "--num_workers", "0"]
-        return command + ["--train_shape_file", str(train / "text"), "--valid_shape_file", str(valid / "text")]
     if (train / "wav.scp").exists() and config.get("noise_scp") is None:
         command += ["--noise_scp", str(train / "wav.scp")]  # the corpus's own voices make the babble
     if int(config.get("ngpu") or 0) > 1:
         # A process a card. An utterance may use one stream alone: the other's weights then have no gradient.
         command += ["--multiprocessing_distributed", "true", "--unused_parameters", "true"]
-    said, start_from = mend_checkpoint(args.exp)
-    if said:
-        print(said, file=sys.stderr, flush=True)
-    return command + ["--output_dir", str(args.exp)] + shape_arguments(stats) + start_from
+    return command + ["--output_dir", str(args.exp)]
+
+
+def _stats(exp: Path) -> Path:
+    return exp.with_name(exp.name + "_stats")
 
 
 if __name__ == "__main__":

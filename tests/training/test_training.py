@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from avsr.errors import AvsrError
 from avsr.noise.corruption import PictureCorruption, SoundCorruption
+from avsr.tables import write_lines
 from avsr.text.tokens import build_token_list
 from avsr.training.augment import Augmentation, change_tempo, choose_piece, hide, move_and_light, tempo_frames
 from avsr.training.data import frame_targets, read_align
 from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.preprocessor import Recordings
-from avsr.training.train import check_criterion, data_arguments, overridden, schedule_arguments
+from avsr.training.train import check_criterion, data_arguments, main, overridden, schedule_arguments, shape_arguments
 
 NO_SOUND_FAULT = SoundCorruption(clean=1.0, noise=0.0, muted=0.0, dropouts=0.0, clipped=0.0, telephone=0.0)
 NO_PICTURE_FAULT = PictureCorruption(clean=1.0, frozen=0.0, occluded=0.0, blurred=0.0, dropped=0.0)
@@ -169,6 +170,24 @@ def test_the_schedule_is_as_long_as_any_number_of_batches_that_espnet_makes(utte
     )
     taken = sum(len(factory.build_iter(epoch).batch_sampler) for epoch in range(1, 10))
     assert taken < int(total.removeprefix("total_steps="))
+
+
+@pytest.mark.parametrize(("streams", "shape"), [(("video.scp", "wav.scp"), "38,96,96"), (("wav.scp",), "24320")])
+def test_lengths_are_written_from_durations_without_decoding(tmp_path, capsys, streams, shape):
+    for split in ("train", "dev"):
+        for name, line in {"text": "a 가", "utt2dur": "a 1.520", **{file: "a nowhere" for file in streams}}.items():
+            write_lines(tmp_path / split / name, [line])
+    write_lines(tmp_path / "c.yaml", ["batch_type: unsorted"])
+    arguments = ["--config", str(tmp_path / "c.yaml"), "--data", str(tmp_path), "--tokens", str(tmp_path), "--collect_stats"]
+    assert main([*arguments, "--exp", str(tmp_path / "exp")]) == 0
+    for option in ("train", "valid"):
+        (file,) = (tmp_path / "exp_stats" / option).iterdir()
+        assert file.read_text() == f"a {shape}\n"
+        assert file.name == ("video_shape" if "video.scp" in streams else "speech_shape")
+    assert len(shape_arguments(tmp_path / "exp_stats")) == 4
+    write_lines(tmp_path / "dev" / "utt2dur", ["b 1.0"])
+    assert main([*arguments, "--exp", str(tmp_path / "exp")]) == 1
+    assert "has no seconds for a" in capsys.readouterr().err
 
 
 def test_epochs_are_kept_by_what_packing_takes():
