@@ -46,7 +46,7 @@ WIDTH |= {"mouthStretch": 10.2, "mouthSmile": 13.4}
 PROTRUSION = {"mouthFunnel": 6.0, "mouthPucker": 8.2}
 INCISORS = 27.0  # mm that jawOpen lowers the lower incisors
 _TIP_DROP = 24.0  # mm that jawOpen lowers the tongue's tip
-_TIP_TO_RIDGE = 3.0  # mm from the tip at rest, teeth closed, to where the blade touches
+_TIP_TO_RIDGE = 3.5  # mm from the tip at rest, teeth closed, to where the blade touches
 
 
 def unit_weights(mouth: Articulation, style: MouthStyle) -> np.ndarray:

@@ -80,11 +80,11 @@ VISEMES: dict[str, Viseme] = {
     "w": Viseme((2.8, 3.2, -11.0, 8.5), _W),
     # Bilabials, shut where the voice's level says so: the sound of ㅃ, ㅍ and the coda begins while the lips still close,
     # and that of ㅍ ends with half its length of breath through open lips.
-    "ㅁ": Viseme((3.0, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=(0.0, 1.0), press=0.25),
-    "ㅂ": Viseme((2.8, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=(0.05, 0.95), press=0.4),
-    "ㅃ": Viseme((2.2, 0.0, 0.5, 0.0), (1.1, 0.0, 0.3, 0.1), closed=(0.3, 0.95), press=1.0),
-    "ㅍ": Viseme((2.4, 0.0, 0.5, 0.0), (1.0, 0.0, 0.3, 0.1), closed=(0.15, 0.65), press=0.8),
-    "coda ㅂ": Viseme((2.8, 0.0, 0.0, 0.0), (0.9, 0.0, 0.2, 0.1), closed=(0.3, 1.0), press=0.5),  # unreleased
+    "ㅁ": Viseme((2.4, 0.0, 0.0, 0.0), (1.3, 0.0, 0.2, 0.1), closed=(0.0, 1.0), press=0.25),
+    "ㅂ": Viseme((2.2, 0.0, 0.0, 0.0), (1.3, 0.0, 0.2, 0.1), closed=(0.05, 0.95), press=0.4),
+    "ㅃ": Viseme((1.8, 0.0, 0.5, 0.0), (1.5, 0.0, 0.3, 0.1), closed=(0.3, 0.95), press=1.0),
+    "ㅍ": Viseme((2.0, 0.0, 0.5, 0.0), (1.4, 0.0, 0.3, 0.1), closed=(0.15, 0.65), press=0.8),
+    "coda ㅂ": Viseme((2.2, 0.0, 0.0, 0.0), (1.3, 0.0, 0.2, 0.1), closed=(0.3, 1.0), press=0.5),  # unreleased
     # denti-alveolars: the blade of the tongue behind the upper teeth
     "ㄴ": Viseme((2.8, 5.8, 0.5, 0.0), _STOP, tip=1.0),
     "ㄷ": Viseme((2.3, 5.4, 0.5, 0.0), _STOP, tip=1.0),
