@@ -61,6 +61,13 @@ def test_a_mistake_is_one_sentence(arguments, sentence, tmp_path):
     assert sentence in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
+def test_without_a_recipe_it_is_the_corpus_that_makes_itself(tmp_path):
+    done = run_sh("--data", "/nowhere/options", cwd=tmp_path)
+    said = done.stderr.splitlines()
+    assert done.returncode == 2 and "no recipe was named: it is mini_ko" in said[0]
+    assert "the corpus /nowhere/options is not there" in said[1] and len(said) == 2
+
+
 def test_help_says_every_stage_and_option():
     done = run_sh("--recipe", "grid", "--help")
     assert done.returncode == 0
