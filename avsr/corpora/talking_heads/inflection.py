@@ -101,8 +101,8 @@ def attach(predicate: Predicate, ending: str) -> str:
     if ending.startswith("어"):
         if predicate.honorific and ending == "어요":
             return predicate.stem[:-1] + "세요"
-        if predicate.stem.endswith("아니") and ending == "어요":
-            return predicate.stem + "에요"
+        if predicate.stem.split()[-1] == "아니" and ending in ("어요", "어"):
+            return predicate.stem + {"어요": "에요", "어": "야"}[ending]
         return infinitive(predicate) + ending[1:]
     if ending.startswith("습"):
         if coda_of(predicate.stem) in ("", "ㄹ"):
@@ -145,7 +145,9 @@ def past(predicate: Predicate) -> Predicate:
     """The stem in the past: 먹었, 갔, 해서는 했, 의사였."""
     if predicate.kind == "copula":
         noun = predicate.stem[:-1]
-        return replace(predicate, stem=noun + ("이었" if coda_of(noun) else "였"), kind="tensed", irregular="", honorific=False)
+        return replace(
+            predicate, stem=noun + ("이었" if coda_of(noun) else "였"), kind="tensed", irregular="", honorific=False
+        )
     return Predicate(_with_coda(infinitive(predicate), "ㅆ"), "tensed")
 
 

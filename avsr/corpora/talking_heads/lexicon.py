@@ -8,6 +8,9 @@ from typing import Any
 
 from avsr.corpora.talking_heads.inflection import Predicate
 
+# Stems that honour their subject by themselves.
+_HONORIFIC = frozenset({"계시", "주무시", "드시", "오시", "주시", "보내시"})
+
 
 @cache
 def read_lexicon(name: str) -> dict[str, Any]:
@@ -37,6 +40,13 @@ def attributes() -> dict[str, tuple[str, ...]]:
 
 
 @cache
+def opposites() -> frozenset[tuple[str, str]]:
+    """Pairs of qualities, in either order, that are not said of one thing: (넓다, 좁다)."""
+    pairs = read_lexicon("predicates")["opposites"]
+    return frozenset(pair for one, two in pairs for pair in ((one, two), (two, one)))
+
+
+@cache
 def _adjectives() -> frozenset[str]:
     return frozenset(read_lexicon("predicates")["adjectives"])
 
@@ -57,5 +67,7 @@ def split_clause(clause: str) -> tuple[str, Predicate]:
         before, _, noun = before.rpartition(" ")
         return before, Predicate(noun + "이", "copula")
     stem = word.removesuffix("다")
-    adjective = word in _adjectives() and not before.endswith(("을", "를", "에"))
-    return before, Predicate(stem, "adjective" if adjective else "verb", _irregular().get(stem, ""))
+    words = before.split()
+    verb = any(part.endswith(("을", "를")) for part in words) or before.endswith("에")
+    adjective = word in _adjectives() and not verb
+    return before, Predicate(stem, "adjective" if adjective else "verb", _irregular().get(stem, ""), stem in _HONORIFIC)

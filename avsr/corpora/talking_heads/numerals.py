@@ -45,6 +45,10 @@ def drawn_number(what: str, rng: np.random.Generator) -> str | None:
         return _MONTHS[draw(0, 11)]
     if what == "price":
         return sino(draw(5, 99) * 10 ** draw(2, 4)) + " 원"
+    if what == "high_price":
+        return sino(draw(2, 40) * 5000) + " 원"
+    if what in ("book_price", "box_price"):
+        return sino(draw(12, 38) * 500 + draw(0, 1) * 10000) + " 원"
     if what == "phone":
         return f"공일공 {digits(4, rng)} {digits(4, rng)}"
     if what == "height":
@@ -53,6 +57,8 @@ def drawn_number(what: str, rng: np.random.Generator) -> str | None:
         return f"영하 {sino(draw(1, 15))} 도" if rng.random() < 0.3 else f"{sino(draw(1, 36))} 도"
     if what == "floor":
         return f"지하 {sino(draw(1, 4))} 층" if rng.random() < 0.2 else f"{sino(draw(1, 25))} 층"
+    if what == "low_floor":
+        return sino(draw(1, 9)) + " 층"
     if what == "hours":
         return native(draw(1, 9)) + (" 시간 반" if rng.random() < 0.3 else " 시간")
     if what == "span":
@@ -67,11 +73,23 @@ def drawn_number(what: str, rng: np.random.Generator) -> str | None:
         return digits(4, rng)
     if what == "bus":
         return sino(draw(1, 799)) + " 번"
-    ranges = {"minutes": (2, 55, " 분"), "line": (1, 9, "호선"), "room_number": (101, 930, "호"), "page": (3, 299, " 쪽"), "number": (2, 999, "")}
+    ranges = {
+        "minutes": (2, 55, " 분"),
+        "line": (1, 9, "호선"),
+        "room_number": (101, 930, "호"),
+        "page": (3, 299, " 쪽"),
+        "number": (11, 999, ""),
+    }
     if what in ranges:
         low, high, counter = ranges[what]
         return sino(draw(low, high)) + counter
-    ranges = {"age": (5, 69, " 살"), "people": (2, 40, " 명"), "times": (1, 4, " 번"), "animals": (1, 9, " 마리"), "few": (2, 9, "")}
+    ranges = {
+        "age": (5, 69, " 살"),
+        "people": (2, 40, " 명"),
+        "times": (1, 4, " 번"),
+        "animals": (1, 9, " 마리"),
+        "family_size": (3, 8, " 명"),
+    }
     if what in ranges:
         low, high, counter = ranges[what]
         return native(draw(low, high)) + counter

@@ -45,13 +45,15 @@ def daily_sentences(count: int, rng: np.random.Generator) -> list[str]:
         sentence = daily_sentence(rng)
         in_vain = in_vain + 1 if sentence in sentences else 0
         if in_vain == 1000:
-            raise AvsrError(f"{count} daily sentences were asked for: the grammar gave {len(sentences)} and hardly any new one.")
+            raise AvsrError(
+                f"{count} daily sentences were asked for: the grammar gave {len(sentences)} and hardly any new one."
+            )
         sentences[sentence] = None
     return list(sentences)
 
 
 def read_sentences(path: Path) -> list[str]:
-    """The sentences of a text file, one a line, in its order: NFC Hangul in single spaces, as ``normalize_scoring`` writes it.
+    """The sentences of a text file, one a line, in its order: NFC Hangul, single spaces, as ``normalize_scoring`` has it.
 
     Punctuation goes, figures are read the Sino-Korean way (write 세 개 for the native one). Empty lines are passed over and
     of equal sentences the first stays, since one that is in the training set and in the test would be no test.

@@ -15,7 +15,7 @@ from avsr.corpora.talking_heads.numerals import drawn_number, native
 T = TypeVar("T")
 
 LEVELS = ("해요", "합니다", "해")  # polite, formal, and to friends
-_SLOT = re.compile(r"\{(\w+)('?)(?::(\w+))?\}(\w*)")
+_SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}(\w*)")
 
 
 def pick(options: Sequence[T], rng: np.random.Generator) -> T:
@@ -23,21 +23,26 @@ def pick(options: Sequence[T], rng: np.random.Generator) -> T:
     return options[int(rng.integers(len(options)))]
 
 
+def chance(probability: float, rng: np.random.Generator) -> bool:
+    """True that often."""
+    return bool(rng.random() < probability)
+
+
 def fill(template: str, level: str, rng: np.random.Generator, before: Callable[[str, str], str] | None = None) -> str:
     """The template with words in place of its ``{slots}``; a particle that follows takes the form that the word wants.
 
     A slot is a class of nouns, a kind of number, a list of times.yaml, a person ({name}, {full_name}) or {I} and {my},
-    which depend on the ``level`` of speech. ``{fruit'}`` is another fruit than ``{fruit}``; ``{name:아}`` calls somebody.
-    ``before(class, particle)`` may give an attribute to put before a noun.
+    which depend on the ``level`` of speech. No word is there twice: two ``{fruit}`` are two kinds.
+    ``{name:아}`` calls somebody. ``before(class, particle)`` may give an attribute to put before a noun.
     """
-    used: dict[str, str] = {}
+    used: set[str] = set()
 
     def replaced(match: re.Match[str]) -> str:
-        name, other, form, particle = match.groups()
+        name, form, particle = match.groups()
         word = _word(name, level, rng)
-        while other and word == used.get(name):
+        while word in used and name not in ("I", "my"):
             word = _word(name, level, rng)
-        used.setdefault(name, word)
+        used.add(word)
         attribute = before(name, particle) if before and not form else ""
         if name == "name" and not form and level == "해" and coda_of(word):
             word += "이"  # 지훈이가, 지훈이를: how friends speak of a friend

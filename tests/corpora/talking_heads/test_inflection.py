@@ -129,7 +129,12 @@ def test_other_endings_of_verbs(stem, irregular, ending, form):
 
 def test_adjectives_and_the_past_take_their_own_forms_of_neun():
     cold = Predicate("춥", "adjective", "ㅂ")
-    assert [attach(cold, ending) for ending in ("는데", "는다", "는구나", "는군요")] == ["추운데", "춥다", "춥구나", "춥군요"]
+    assert [attach(cold, ending) for ending in ("는데", "는다", "는구나", "는군요")] == [
+        "추운데",
+        "춥다",
+        "춥구나",
+        "춥군요",
+    ]
     assert [attach(past(cold), ending) for ending in ("는데", "는다", "는구나")] == ["추웠는데", "추웠다", "추웠구나"]
     assert attach(Predicate("재미있", "adjective"), "는데") == "재미있는데"
     assert attach(Predicate("길", "adjective"), "네요") == "기네요"
@@ -175,7 +180,10 @@ def test_a_syllable_comes_apart_and_together(syllable):
     assert make_syllable(*split_syllable(syllable)) == syllable
 
 
-@given(st.text(SYLLABLE, min_size=1, max_size=3), st.sampled_from(["어요", "(으)면", "(으)ㄹ", "는", "습니다", "고", "는다", "네요"]))
+@given(
+    st.text(SYLLABLE, min_size=1, max_size=3),
+    st.sampled_from(["어요", "(으)면", "(으)ㄹ", "는", "습니다", "고", "는다", "네요"]),
+)
 def test_whatever_the_stem_the_form_is_hangul(stem, ending):
     for kind in ("verb", "adjective", "tensed"):
         assert all(map(is_syllable, attach(Predicate(stem, kind), ending)))
