@@ -28,6 +28,8 @@ _SMOOTH = 0.012  # seconds, deviation of the Gaussian that rounds the corners do
 _SHUT = -0.5  # mm: lips that touch yield a little
 _LIP_TRAVEL = 0.065  # seconds the lips take to shut or to part
 _LIP_FASTEST = 0.035  # seconds, where a short vowel between two closures leaves no more
+_VOWEL = 0.02  # seconds: two closures less far apart have no vowel between them
+_SEEN = 0.085  # seconds from one closure to the next in which 25 pictures a second show that the lips were open
 _TIP_TRAVEL = 0.045
 _SHORTEST = 1.05 * FRAME  # a closure or tongue contact shorter than a frame's time could fall between two frames
 _OPENING, _CLOSING = (0.10, 0.25), (0.15, 0.30)  # seconds from rest to speech, and back: drawn for each phrase
@@ -129,7 +131,6 @@ def _closures(
     travel = style.tempo * _LIP_TRAVEL
     spans = _closed_spans(sounds, start, end, phrases, travel)
     for index, (first, last, firm) in enumerate(spans):
-        # Between two closures the lips part for the vowel, however short it is.
         before = first - spans[index - 1][1] if index else np.inf
         after = spans[index + 1][0] - last if index + 1 < len(spans) else np.inf
         rise, fall = (max(_LIP_FASTEST, min(travel, room / 2)) for room in (before, after))
@@ -162,7 +163,21 @@ def _closed_spans(
             free = phrases[phrase + 1, 0] if phrase + 1 < len(phrases) else np.inf
             last = max(last, min(finish + closing, free) - travel)
         spans.append((first, last, sound.viseme.press))
-    return spans
+    return _with_room(spans)
+
+
+def _with_room(spans: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Closures cut shorter, though never below a picture's time, where the vowel between two would leave no opening."""
+    wide = list(spans)
+    for index in range(len(wide) - 1):
+        (first, last, firm), (begin, end, tight) = wide[index : index + 2]
+        wanted = _SEEN - (begin - last)
+        if not 0 < wanted < _SEEN - _VOWEL:
+            continue
+        last = max(first + _SHORTEST, last - wanted / 2)
+        begin = min(end - _SHORTEST, begin + wanted / 2)
+        wide[index : index + 2] = [(first, last, firm), (begin, end, tight)]
+    return wide
 
 
 def _tip(

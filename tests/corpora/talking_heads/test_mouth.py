@@ -179,6 +179,15 @@ def test_lips_part_between_two_closures():
     assert first.max() > 4.0
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.01, 0.02, 0.03])
+def test_a_short_vowel_between_closures_is_seen(shift):
+    gap = lip_gap(move("ㅂ", "ㅣ", "ㅂ", "ㅣ", "coda ㅁ", length=0.065, lead=0.5 + shift))
+    for vowel in (1, 3):
+        frames = np.arange(len(gap)) / 25
+        middle = 0.5 + shift + (vowel + 0.5) * 0.065
+        assert gap[np.abs(frames - middle) < 0.045].max() > 1.5
+
+
 def test_tense_is_pressed_more_than_lax():
     lax, tense = (weight(move("ㅏ", sound, "ㅏ", length=0.12), "mouthRollLower").max() for sound in "ㅂㅃ")
     assert tense > 1.5 * lax > 0
