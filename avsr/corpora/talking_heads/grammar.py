@@ -22,7 +22,7 @@ from avsr.corpora.talking_heads.clauses import (
 )
 from avsr.corpora.talking_heads.endings import finish, inflect
 from avsr.corpora.talking_heads.inflection import with_particle
-from avsr.corpora.talking_heads.lexicon import noun_classes, opposites, read_lexicon
+from avsr.corpora.talking_heads.lexicon import noun_classes, opposites, read_lexicon, split_clause
 from avsr.corpora.talking_heads.slots import LEVELS, chance, fill, pick
 
 _VERB = re.compile(r"(\S*)\[(\S+) (\w+)\]")  # [가다 past] in a phrase, with the noun that 이다 is put on
@@ -39,8 +39,14 @@ def daily_sentence(rng: np.random.Generator) -> str:
     while True:
         level = pick((*LEVELS, LEVELS[0]), rng)  # 해요 is what is heard most
         sentence = pick(_KINDS, rng)(level, rng)
-        if 2 <= len(sentence.split()) <= _MOST_WORDS:
+        if 2 <= len(sentence.split()) <= _MOST_WORDS and not any(sentence.count(person) > 1 for person in _people()):
             return sentence
+
+
+@cache
+def _people() -> tuple[str, ...]:
+    """Whoever may be in a sentence once: nobody meets himself."""
+    return tuple(person for name in ("elder", "companion", "child") for person in noun_classes()[name])
 
 
 def _action(level: str, rng: np.random.Generator) -> str:
@@ -101,8 +107,8 @@ def _comparison(level: str, rng: np.random.Generator) -> str:
 
 
 def _with_degree(quality: str, degrees: tuple[str, ...], rng: np.random.Generator) -> str:
-    """The quality with an adverb of degree; as it is where it has one of its own."""
-    if set(quality.split()) & {"너무", "조금", "정말", "생각보다", "잘"}:
+    """The quality with an adverb of degree; as it is where it has one of its own, or ends in a verb (금방 시들다)."""
+    if set(quality.split()) & {"너무", "조금", "정말", "생각보다"} or split_clause(quality)[1].kind != "adjective":
         return quality
     return with_adverb(quality, pick(degrees, rng))
 
@@ -118,8 +124,7 @@ def _person(level: str, rng: np.random.Generator) -> str:
         return in_order(when("past", level, rng, 0.7), who, finish(clause, mood, level, rng, who.honoured), rng)
     if kind == "trait":
         who = other_person(level, rng, ("은", "은", "도"))
-        if clause.endswith(("좋다", "많다", "크다", "잘하다", "좋아하다")):
-            clause = _with_degree(clause, ("", "정말", "아주"), rng)
+        clause = _with_degree(clause, ("", "", "정말", "아주"), rng)
         return join(who.words, finish(clause, "now", level, rng, who.honoured))
     if chance(0.6, rng):
         who = other_person(level, rng, ("은", "은", "도"))
@@ -179,6 +184,7 @@ _KINDS = (
     *[pairs.goal] * 2,
     *[pairs.at_once] * 2,
     *[pairs.mishap] * 2,
+    *[pairs.two_people] * 3,
     pairs.contrast,
     _weather,
     _forbidden,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from avsr.corpora.talking_heads.clauses import Subject, in_order, join, subject, when
+from avsr.corpora.talking_heads.clauses import Subject, action_phrase, actions, in_order, join, other_person, subject, when
 from avsr.corpora.talking_heads.endings import finish, inflect
+from avsr.corpora.talking_heads.inflection import with_particle
 from avsr.corpora.talking_heads.lexicon import read_lexicon
 from avsr.corpora.talking_heads.slots import chance, fill, pick
 
@@ -122,6 +123,26 @@ def mishap(level: str, rng: np.random.Generator) -> str:
     mood = "past" if who.first_person else "news"
     both = join(inflect(one, "다가", who.honoured), finish(two, mood, level, rng, who.honoured))
     return in_order(when("past", level, rng, 0.5, group.get("when", "near")), who, both, rng)
+
+
+def two_people(level: str, rng: np.random.Generator) -> str:
+    """One does this and the other that, of whatever people do at such a time."""
+    able = [action for action in actions() if {"did", "going"} <= set(action.kinds) and action.when != "far"]
+    one, two = (action_phrase(pick(able, rng), level, rng, short=True, adverb=False) for _ in range(2))
+    first = other_person(level, rng, ("은",))
+    second = Subject(fill("{I}은", level, rng)) if chance(0.5, rng) else other_person(level, rng, ("은",))
+    form = pick(("고", "고", "past:고", "는 동안"), rng)
+    if form == "는 동안":  # who it is about comes with the second clause
+        first = Subject(_as_subject(first.words), first.first_person, first.honoured)
+    both = join(inflect(one, form, first.honoured), second.words, finish(two, "past", level, rng, second.honoured))
+    return in_order(when("past", level, rng, 0.3), first, both, rng)
+
+
+def _as_subject(words: str) -> str:
+    """은, 는 and 께서는 to 이, 가 and 께서."""
+    if words.endswith("께서는"):
+        return words.removesuffix("는")
+    return with_particle(words[:-1], "이")
 
 
 def contrast(level: str, rng: np.random.Generator) -> str:

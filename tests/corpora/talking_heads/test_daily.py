@@ -172,7 +172,12 @@ def test_every_kind_of_sentence_is_made_at_every_level():
     for make in dict.fromkeys(grammar._KINDS):
         for level in LEVELS:
             assert all(make(level, rng) for _ in range(20))
-    assert {pairs.cause, pairs.routine} <= set(grammar._KINDS)
+    assert {pairs.cause, pairs.two_people} <= set(grammar._KINDS)
+
+
+def test_nobody_is_there_twice(sentences):
+    people = {person for name in ("elder", "family", "friend") for person in noun_classes()[name]}
+    assert all(sentence.count(person) <= 1 for sentence in sentences for person in people)
 
 
 def test_time_and_tense_agree():
