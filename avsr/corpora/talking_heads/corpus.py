@@ -99,14 +99,9 @@ def rng_for(seed: int, *names: str) -> np.random.Generator:
 
 
 def uses_shipped(order: Order, shipped: Sequence[Shipped]) -> bool:
-    """Whether the quick start's voices do: the domain is theirs, and no more is asked than they can give."""
-    voices = {speech.voice for speech in shipped}
-    return (
-        order.domain == "command"
-        and order.text is None
-        and (order.speakers or FEWEST_SPEAKERS) <= len(voices)
-        and order.utterances <= DRAWN_AGAIN * len(shipped)
-    )
+    """Whether an order for the domain `command` asks no more than the shipped voices can give."""
+    enough_voices = (order.speakers or FEWEST_SPEAKERS) <= len({speech.voice for speech in shipped})
+    return enough_voices and order.utterances <= DRAWN_AGAIN * len(shipped)
 
 
 def plan_shipped(order: Order, shipped: Sequence[Shipped]) -> list[Item]:

@@ -91,9 +91,10 @@ def plan(order: Order) -> list[Item]:
     from avsr.corpora.talking_heads.quickstart import load_quickstart
     from avsr.corpora.talking_heads.speakers import make_speakers
 
-    shipped = [Shipped(speech.name, speech.speaker, speech.text) for speech in load_quickstart()]
-    if uses_shipped(order, shipped):
-        return plan_shipped(order, shipped)
+    if order.domain == "command" and order.text is None:
+        shipped = [Shipped(speech.name, speech.speaker, speech.text) for speech in load_quickstart()]
+        if uses_shipped(order, shipped):
+            return plan_shipped(order, shipped)
     voices = [speaker.name for speaker in make_speakers(order.speakers or SPEAKERS, order.seed)]
     if order.text is not None:
         sentences = writing.read_sentences(order.text)

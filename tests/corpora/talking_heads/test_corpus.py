@@ -96,7 +96,7 @@ def test_what_is_drawn_of_what_is_shipped():
 def test_whose_voices():
     speeches = shipped(12, 34)
     assert uses_shipped(Order(), speeches) and uses_shipped(Order(speakers=12, utterances=1600), speeches)
-    for order in (Order(domain="daily"), Order(speakers=13), Order(utterances=2000)):
+    for order in (Order(speakers=13), Order(utterances=2000)):
         assert not uses_shipped(order, speeches)
     assert not uses_shipped(Order(), [])
 
