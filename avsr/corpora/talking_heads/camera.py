@@ -1,4 +1,4 @@
-"""Where the camera stands, and what a camera does to pictures afterwards: blur, noise, few pixels, few frames, compression."""
+"""Where the camera stands, and what a camera does to pictures: blur, noise, few pixels, few frames, compression."""
 
 from __future__ import annotations
 
@@ -51,18 +51,22 @@ class Camera:
         about_z = rows(np.cos(roll), np.sin(roll), zero, -np.sin(roll), np.cos(roll), zero, zero, zero, one)
         return (about_z @ about_x @ about_y).astype(np.float32)
 
+    def lens(self, height: int, width: int) -> np.ndarray:
+        """(5,) float32 for a (height, width) picture: pixels a decimetre at the pivot, distance, x and y of the centre
+        in pixels, and the decimetres above the pivot that are seen there."""
+        scale = self.size * height / _HEAD_HEIGHT
+        centre = (width / 2 - 0.5 + self.across * height, height / 2 - 0.5 + self.down * height)
+        return np.array([scale, self.distance, *centre, _FACE_MIDDLE], np.float32)
+
     def project(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Turned points (..., 3), decimetres -> x and y in pixels of a (height, width) picture, and z, nearer is larger."""
-        from_pivot = points - PIVOT
-        scale = self.size * height / HEAD_HEIGHT
-        lens = scale * self.distance / (self.distance - from_pivot[..., 2])
-        x = width / 2 - 0.5 + self.across * height + lens * from_pivot[..., 0]
-        y = height / 2 - 0.5 + self.down * height - lens * (from_pivot[..., 1] - FACE_MIDDLE)
-        return np.stack([x, y, from_pivot[..., 2]], axis=-1).astype(np.float32)
+        """Turned points (..., 3) less the pivot, decimetres -> (..., 2) x and y in pixels of a (height, width) picture."""
+        scale, distance, x, y, middle = self.lens(height, width)
+        size = scale * distance / (distance - points[..., 2])
+        return np.stack([x + size * points[..., 0], y - size * (points[..., 1] - middle)], axis=-1)
 
 
-HEAD_HEIGHT = 2.45  # decimetres from chin to crown
-FACE_MIDDLE = 0.45  # decimetres that the middle of the face lies above the pivot
+_HEAD_HEIGHT = 2.45  # decimetres from chin to crown
+_FACE_MIDDLE = 0.45  # decimetres that the middle of the face lies above the pivot
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Film:
             gamma=float(np.exp(rng.normal(0, 0.25))),
             slope=(float(rng.normal(0, 12)), float(rng.normal(-5, 12))),
             flicker=sometimes(0.1, rng.uniform(0.5, 3.0), 0.0),
-            noise=sometimes(0.7, rng.gamma(1.5, 1.6), 0.0),
+            noise=sometimes(0.7, min(rng.gamma(1.5, 1.6), 8.0), 0.0),
             coarse=bool(rng.random() < 0.4),
             quality=int(rng.integers(20, 38)) if rng.random() < 0.6 else None,
         )

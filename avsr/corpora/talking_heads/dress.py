@@ -9,7 +9,8 @@ import numpy as np
 from avsr.corpora.talking_heads import mesh
 from avsr.corpora.talking_heads.head import Head
 from avsr.corpora.talking_heads.identity import Identity
-from avsr.corpora.talking_heads.materials import CLOTH, HAIR, SKIN
+from avsr.corpora.talking_heads.materials import CLOTH, FRAME, HAIR, SKIN
+from avsr.corpora.talking_heads.raster import vertex_normals
 
 _COLLAR = 5.72  # decimetres: below it, at the front of the neck, clothes
 
@@ -29,13 +30,16 @@ class Shell:
 def dress(head: Head, identity: Identity, neutral: np.ndarray, rest: np.ndarray) -> Shell:
     """Hair and clothes for fine points `rest` (M, 3) that lie at `neutral` (M, 3) on the base head."""
     quads = head.quads[head.material == SKIN]
-    outward = mesh.normals(rest, quads)
+    outward = np.empty_like(rest)
+    vertex_normals(rest, mesh.triangles(quads), outward)
     parts = [
         _sheet(quads, rest, outward, _hair(neutral, identity), HAIR),
         _sheet(quads, rest, outward, _clothes(neutral), CLOTH),
     ]
     if identity.hair_style == "long":
         parts.append(_curtain(neutral, rest, identity))
+    if identity.glasses:
+        parts += _glasses(head, rest, identity)
     offset, numbered = len(rest), []
     for part in parts:
         numbered.append(part.quads + offset)
@@ -99,7 +103,8 @@ def _curtain(neutral: np.ndarray, rest: np.ndarray, identity: Identity) -> Shell
     level = np.linspace(8.1, 5.35 + 0.5 * rng.random(), 22)
     crown = int(np.argmax(neutral[:, 1]))
     width = float(np.abs(rest[(neutral[:, 1] > 7.6) & (neutral[:, 1] < 8.2), 0]).max())
-    flare = np.interp(level, (5.3, 6.2, 7.0, 7.7, 8.1), (0.22, 0.18, 0.2, 0.14, -0.05))[:, None] + 0.3 * identity.hair_height
+    flare = np.interp(level, (5.3, 6.2, 7.0, 7.7, 8.1), (0.22, 0.18, 0.2, 0.14, -0.05))[:, None]
+    flare = flare + 0.3 * identity.hair_height
     wave = 0.02 * np.sin(turn * rng.uniform(8, 16) + rng.uniform(0, 6))[None]
     radius = width + flare + wave
     x = radius * np.sin(turn)
@@ -111,3 +116,46 @@ def _curtain(neutral: np.ndarray, rest: np.ndarray, identity: Identity) -> Shell
     uv = np.stack([points[:, 0] + 0.3 * points[:, 2], points[:, 1]], axis=1)
     source = np.full(len(points), crown)
     return Shell(points, source, quads, np.full(len(quads), HAIR, np.uint8), uv)
+
+
+def _glasses(head: Head, rest: np.ndarray, identity: Identity) -> list[Shell]:
+    """Two rims before the eyes, a bridge over the nose and two temples to the ears, as thin tubes; no glass."""
+    rng = np.random.default_rng(identity.seed + 3)
+    right, left = rest[head.marks[0]], rest[head.marks[1]]
+    bridge = int(head.marks[2])
+    forward = max(float(rest[head.marks[:2], 2].max()) + 0.16, 1.52)
+    wide, high = rng.uniform(0.2, 0.27), rng.uniform(0.14, 0.21)
+    thick, corner = rng.uniform(0.008, 0.02), rng.uniform(2.0, 4.5)  # the more, the squarer
+    turn = np.linspace(0, 2 * np.pi, 41)
+    ring = np.stack([np.cos(turn), np.sin(turn)])
+    ring = np.sign(ring) * np.abs(ring) ** (2 / corner)
+    lines = []
+    for eye in (right, left):
+        out = np.sign(eye[0])
+        middle = np.array([eye[0] + 0.015 * out, eye[1] - 0.01, forward])
+        rim = middle + np.stack([wide * ring[0], high * ring[1], -0.25 * np.clip(out * ring[0], -0.4, 1) * wide], axis=1)
+        lines.append(rim)
+        hinge = middle + (out * wide, 0.4 * high, -0.25 * wide)
+        lines.append(np.linspace(hinge, (out * 0.80, hinge[1] + 0.02, 0.5), 12))
+    gap = (left[0] - right[0]) / 2 + 0.015 - wide
+    arc = np.linspace(-1, 1, 9)
+    height = (right[1] + left[1]) / 2 + 0.25 * high
+    lines.append(np.stack([arc * gap, height + 0.02 * (1 - arc**2), np.full(9, forward + 0.02)], axis=1))
+    return [_tube(line, thick, bridge) for line in lines]
+
+
+def _tube(line: np.ndarray, radius: float, source: int) -> Shell:
+    """A tube of six sides around a line (n, 3)."""
+    along = np.gradient(line, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    first = np.cross(along, np.where(np.abs(along[:, 2:]) > 0.8, (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    second = np.cross(along, first)
+    turn = np.linspace(0, 2 * np.pi, 6, endpoint=False)
+    around = np.cos(turn)[None, :, None] * first[:, None] + np.sin(turn)[None, :, None] * second[:, None]
+    points = (line[:, None] + radius * around).reshape(-1, 3)
+    index = np.arange(len(points)).reshape(len(line), 6)
+    after = np.roll(index, -1, axis=1)
+    quads = np.stack([index[:-1], after[:-1], after[1:], index[1:]], axis=-1).reshape(-1, 4)
+    count = len(points)
+    return Shell(points, np.full(count, source), quads, np.full(len(quads), FRAME, np.uint8), np.zeros((count, 2)))

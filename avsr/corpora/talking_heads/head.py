@@ -1,4 +1,4 @@
-"""The head that talks: the MakeHuman base head with real teeth, ARKit's face units, and the shapes that make people differ."""
+"""The head that talks: the MakeHuman base head with real teeth, ARKit's face units, and shapes that make people differ."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ def _load() -> Head:
 
     units = makehuman.read_units(folder, ARKIT_UNITS, count)[:, used]
     shapes = makehuman.read_shapes(folder, SHAPE_NAMES, count)[:, used]
-    units = _rounded(_mended(units, points, quads, material, groups), points)
+    surface = np.unique(quads[np.isin(material, (SKIN, MOUTH))])
+    units = _rounded(_mended(units, points, quads, material, groups), points, surface)
     head = _refined(points, quads, material, groups, lip, shapes, units)
     return _closing(head)
 
@@ -160,14 +161,14 @@ def _mended(
     return np.concatenate([units, up])
 
 
-def _rounded(units: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _rounded(units: np.ndarray, points: np.ndarray, surface: np.ndarray) -> np.ndarray:
     """The units, with a pucker and a funnel that make a ring of the lips.
 
     As they come they lift a narrow middle of the upper lip and leave its sides behind: together, as in ㅜ, a clover leaf.
     Each is spread along the lip, a point taking the mean movement of its neighbours on the same lip.
     """
     x, y, z = points.T
-    near = np.flatnonzero((np.abs(x) < 0.5) & (np.abs(y - LEVEL) < 0.35) & (z > 1.1))
+    near = surface[(np.abs(x) < 0.5)[surface] & (np.abs(y - LEVEL) < 0.35)[surface] & (z > 1.1)[surface]]
     place = points[near] / np.array(_RING, np.float32)
     apart = ((place[:, None] - place[None]) ** 2).sum(-1)
     upper = y[near] > LEVEL

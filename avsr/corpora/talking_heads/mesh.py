@@ -1,4 +1,4 @@
-"""Surfaces of four-cornered faces: finer ones from coarse ones, as matrices, so that whatever is linear in the coarse stays so."""
+"""Surfaces of four-cornered faces: finer ones from coarse ones, as matrices, so that what is linear stays so."""
 
 from __future__ import annotations
 
@@ -62,15 +62,6 @@ def subdivide(quads: np.ndarray, count: int) -> tuple[csr_matrix, np.ndarray]:
 def triangles(quads: np.ndarray) -> np.ndarray:
     """(F, 4) -> (2F, 3) int32, the same way round; the two halves of a quad lie beside each other."""
     return np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3).astype(np.int32)
-
-
-def normals(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
-    """(V, 3) unit vectors that point out of the surface (V, 3), (F, 4); zero where no face is."""
-    across = np.cross(points[quads[:, 2]] - points[quads[:, 0]], points[quads[:, 3]] - points[quads[:, 1]])
-    total = np.zeros_like(points)
-    for corner in range(4):
-        np.add.at(total, quads[:, corner], across)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
 def _rows(weights: np.ndarray) -> csr_matrix:

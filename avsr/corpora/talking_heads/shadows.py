@@ -8,7 +8,7 @@ from avsr.corpora.talking_heads.raster import rasterize
 
 _SIDE = 160  # pixels of a drawing of what a far-off light sees
 _BIAS = 0.03  # decimetres: nearer than this a surface does not hide itself
-_DIRECTIONS = 40
+_DIRECTIONS = 32
 
 
 def open_sky(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -46,14 +46,3 @@ def shadow(points: np.ndarray, triangles: np.ndarray, towards: np.ndarray) -> np
             total += np.clip((seen[:, 2] - depth + 2 * _BIAS) / _BIAS, 0, 1)
     return total / 4
 
-
-def spread(values: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(V,) the values, each averaged twice with its neighbours': a shadow's edge is never as ragged as a coarse surface."""
-    for _ in range(2):
-        total, count = np.zeros_like(values), np.zeros_like(values)
-        for corner in range(3):
-            for other in range(3):
-                np.add.at(total, triangles[:, corner], values[triangles[:, other]])
-            np.add.at(count, triangles[:, corner], np.float32(3))
-        values = np.where(count > 0, total / np.maximum(count, 1), values)
-    return values

@@ -9,14 +9,14 @@ import numpy as np
 # Crown widths from the middle outwards in millimetres, means of adults (Wheeler's Dental Anatomy): incisors, canine,
 # premolars, first molar.
 _UPPER_WIDTHS = (8.5, 6.5, 7.5, 7.0, 7.0, 10.0)
-_LOWER_WIDTHS = (5.3, 5.8, 6.8, 7.0, 7.0, 11.0)
+_LOWER_WIDTHS = (5.0, 5.5, 7.0, 7.0, 7.0, 11.0)
 # How far each tooth's edge falls short of the longest one's, in decimetres.
 _UPPER_SHORT = (0.0, 0.008, 0.0, 0.008, 0.012, 0.016)
 _LOWER_SHORT = (0.004, 0.002, 0.0, 0.008, 0.012, 0.016)
 _ACROSS = np.array([0.0, 0.07, 0.22, 0.5, 0.78, 0.93])  # columns of one tooth, as shares of its width
 _DOWN = np.array([-0.75, -0.35, -0.08, 0.0, 0.25, 0.55, 0.85, 1.0, 1.04])  # rows: gum, neck of the tooth, crown, edge
 _BULGE = 0.014  # decimetres by which the middle of a crown stands before its sides
-_CROWN = {True: 0.100, False: 0.085}  # decimetres of an incisor's crown, upper and lower (Wheeler)
+_CROWN = {True: 0.105, False: 0.090}  # decimetres of an incisor's crown, upper and lower (Wheeler)
 _NARROWER = 0.87  # the band passes through the corners of some mouths; 5.4 cm across the molars is a mean arch
 _BEHIND = {True: 0.0, False: 0.030}  # decimetres that the row stands behind the band: the upper teeth bite over the lower
 _BELOW = {True: 0.0, False: 0.045}  # decimetres that its edge lies below the band's: the lower lip covers it at rest
