@@ -311,7 +311,7 @@ stage_decode() {
         for mode in $modes; do
             arguments=(--mode "$mode")
             if [[ "$mode" == av_muted ]]; then arguments=(--mode av --mute-audio); fi
-            once "decodes $dump/$set, mode $mode, into $exp/decode_$mode" "$exp/decode_$mode/$set/.done" \
+            once "decodes $dump/$set, mode $mode, into $exp/decode_$mode/$set" "$exp/decode_$mode/$set/.done" \
                 --input "$model" --input "$decode_config" "${input[@]}" --output "$exp/decode_$mode/$set/text" \
                 -- ${decode[@]+"${decode[@]}"} python -m avsr.decoding.decode_data --model "$model" --data "$dump/$set" \
                 "${arguments[@]}" --config "$decode_config" --out "$exp/decode_$mode/$set"
