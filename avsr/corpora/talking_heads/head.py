@@ -11,7 +11,7 @@ import numpy as np
 
 from avsr.corpora.talking_heads import makehuman, mesh, teeth
 from avsr.corpora.talking_heads.identity import SHAPE_NAMES
-from avsr.corpora.talking_heads.lip_line import LEVEL, LipLine
+from avsr.corpora.talking_heads.lip_line import LEVEL, LipLine, field, is_above
 from avsr.corpora.talking_heads.materials import EYE, MOUTH, SKIN, TEETH, TONGUE
 from avsr.errors import AvsrError
 
@@ -41,6 +41,8 @@ _LOWEST, _WIDEST = 3.9, 3.3  # decimetres: the shoulders that a picture of a fac
 _INSIDE_MAP = (0.74, 0.14)  # the part of the skin's map, right of and below, that lines the mouth
 _TONGUE_LIFT = 0.15  # decimetres that tongueUp raises the tip; the units' weights count on it
 _RING = (0.09, 0.05, 0.08)  # decimetres, deviations of the spreading of a rounded mouth in x, y and z
+_FUNNEL_GAP = 0.13  # decimetres that mouthFunnel opens the lips, as it came
+_CENTRE = slice(6, 9)  # the lip line's columns in the middle
 _TEETH_FOLLOW = 1.12  # the base head's lower lip falls so far below its teeth that they stay behind bare
 _TONGUE_FLAT = 0.08  # decimetres that the back of the tongue sinks below its place between the teeth when the jaw is open
 
@@ -86,6 +88,11 @@ class Head:
                 raise AvsrError(f"the head has no face unit {name}; its units are {', '.join(self.unit_names)}")
         return np.array([known[name] for name in names], np.int64)
 
+    def lip_line(self) -> LipLine:
+        """Where this head's lips meet."""
+        jaw = self.refine @ self.units[self.unit_names.index("jawOpen")]
+        return LipLine.of(self.fine(), self.lip, jaw)
+
     def fine(self, moved: np.ndarray | None = None) -> np.ndarray:
         """The fine points (M, 3) float32 when the coarse ones are `moved` (N, 3) from neutral."""
         coarse = self.points if moved is None else self.points + moved
@@ -112,7 +119,7 @@ def _load() -> Head:
     surface = np.unique(quads[np.isin(material, (SKIN, MOUTH))])
     units = _rounded(_mended(units, points, quads, material, groups), points, surface)
     head = _refined(points, quads, material, groups, lip, shapes, units)
-    return _closing(head)
+    return _trimmed(head)
 
 
 def _kept_quads(whole: makehuman.BaseMesh) -> np.ndarray:
@@ -171,20 +178,18 @@ def _rounded(units: np.ndarray, points: np.ndarray, surface: np.ndarray) -> np.n
     near = surface[(np.abs(x) < 0.5)[surface] & (np.abs(y - LEVEL) < 0.35)[surface] & (z > 1.1)[surface]]
     place = points[near] / np.array(_RING, np.float32)
     apart = ((place[:, None] - place[None]) ** 2).sum(-1)
-    upper = y[near] > LEVEL
+    upper = is_above(points[near], units[ARKIT_UNITS.index("jawOpen")][near])
     weight = np.exp(-0.5 * apart) * (upper[:, None] == upper[None])
     weight /= weight.sum(1, keepdims=True)
     # Whole at the mouth, nothing at the region's edge.
     share = np.interp(np.hypot(x[near] / 1.4, y[near] - LEVEL), (0.2, 0.32), (1.0, 0.0))[:, None]
-    side = np.where(upper, 1.0, -1.0)
     corner = np.exp(-0.5 * (((np.abs(x[near]) - 0.25) / 0.015) ** 2 + ((y[near] - LEVEL) / 0.02) ** 2))
     centre = np.exp(-0.5 * ((x[near] / 0.03) ** 2 + ((y[near] - LEVEL) / 0.03) ** 2)) * (z[near] > 1.5)
     for name in ("mouthPucker", "mouthFunnel"):
         unit = units[ARKIT_UNITS.index(name)]
         whole, even = unit[near], weight @ unit[near]
-        # Spread, the corners must still come as far inwards, the lips as far apart and as far forward.
+        # Spread, the corners must still come as far inwards, the lips as far forward.
         even[:, 0] *= _ratio(corner * np.sign(x[near]), whole[:, 0], even[:, 0])
-        even[:, 1] *= _ratio(centre * side, whole[:, 1], even[:, 1])
         even[:, 2] *= _ratio(centre, whole[:, 2], even[:, 2])
         unit[near] += share * (even - whole)
     return units
@@ -266,13 +271,17 @@ def _bound(points: np.ndarray, anchors: np.ndarray, numbers: np.ndarray, count: 
     return csr_matrix((weight.ravel().astype(np.float32), (rows, numbers[nearest].ravel())), shape)
 
 
-def _closing(head: Head) -> Head:
-    """The head with a mouthClose that shuts the lips whole when it equals jawOpen, as ARKit defines it."""
+def _trimmed(head: Head) -> Head:
+    """The head with a mouthClose that shuts the lips whole when it equals jawOpen, as ARKit defines it, and a funnel that
+    opens them in a ring."""
     neutral = head.fine()
-    line = LipLine.of(neutral, head.lip)
-    jaw, close = head.unit_columns(["jawOpen", "mouthClose"])
+    line = head.lip_line()
+    jaw, close, funnel = head.unit_columns(["jawOpen", "mouthClose", "mouthFunnel"])
     units = head.units.copy()
+    above = is_above(head.points, units[jaw])
     shut = line.shutting(neutral)
     for _ in range(3):
-        units[close] += line.field(head.points, line.gap(head.fine(units[jaw] + units[close]) + shut))
+        units[close] += field(head.points, above, line.excess(head.fine(units[jaw] + units[close]) + shut))
+        missing = _FUNNEL_GAP - np.median(line.gap(head.fine(units[funnel]) + shut)[_CENTRE])
+        units[funnel] -= field(head.points, above, line.roundly(float(missing)))
     return replace(head, units=units)

@@ -14,6 +14,7 @@ _FRONT = 1.37  # nearer to the throat no lips meet
 _COLUMNS = np.linspace(-_CORNER, _CORNER, 15)
 _HALF_COLUMN = 0.028
 _REACH = 0.10  # decimetres over which the skin goes along with the lips
+_LAP = 0.03  # decimetres from the parting within which a point of the one lip may lie behind the other
 _OVERLAP = 0.004  # shut lips press into each other by this
 
 
@@ -22,17 +23,19 @@ class LipLine:
     """The fine points that can touch, by column from the person's right corner to the left: upper and lower (K lists)."""
 
     neutral: np.ndarray  # (M, 3) the fine points of the base head
+    above: np.ndarray  # (M,) bool, those that belong to the upper lip and what is over it
     upper: tuple[np.ndarray, ...]
     lower: tuple[np.ndarray, ...]
 
     @staticmethod
-    def of(neutral: np.ndarray, lip: np.ndarray) -> LipLine:
-        """From the fine points (M, 3) of the base head and their redness (M,)."""
+    def of(neutral: np.ndarray, lip: np.ndarray, jaw: np.ndarray) -> LipLine:
+        """From the fine points (M, 3) of the base head, their redness (M,) and how an open jaw moves them (M, 3)."""
         x, y, z = neutral.T
         red = (lip > _RED) & (z > _FRONT) & (np.abs(x) < _CORNER + _HALF_COLUMN)
-        upper = red & (y > LEVEL) & (y < LEVEL + _ABOVE)
-        lower = red & (y < LEVEL) & (y > LEVEL - _BELOW)
-        return LipLine(neutral, *(tuple(_column(x, side, at) for at in _COLUMNS) for side in (upper, lower)))
+        above = is_above(neutral, jaw)
+        upper = red & above & (y < LEVEL + _ABOVE)
+        lower = red & ~above & (y > LEVEL - _BELOW)
+        return LipLine(neutral, above, *(tuple(_column(x, side, at) for at in _COLUMNS) for side in (upper, lower)))
 
     def gap(self, points: np.ndarray) -> np.ndarray:
         """(K,) decimetres between the lips of the fine points (M, 3), column by column; negative where they overlap."""
@@ -50,18 +53,38 @@ class LipLine:
         """(M, 3) the movement of the fine points (M, 3) after which no column is open."""
         moved = np.zeros_like(points)
         for _ in range(3):  # the skin near the lips follows less than the lips, so a rest remains
-            moved += self.field(self.neutral, self.gap(points + moved))
+            moved += field(self.neutral, self.above, self.excess(points + moved))
         return moved
 
-    def field(self, places: np.ndarray, gap: np.ndarray) -> np.ndarray:
-        """(V, 3) how points at `places` (V, 3) of the base head move when the lips close a gap (K,)."""
-        x, y, z = places.T
-        wanted = np.where(gap > -_OVERLAP, gap + _OVERLAP, 0.0)
-        amount = np.interp(x, _COLUMNS, wanted) * np.interp(np.abs(x), (_CORNER, _CORNER + 0.06), (1.0, 0.0))
-        near = np.exp(-(((y - LEVEL) / _REACH) ** 2)) * np.interp(z, (1.15, 1.35), (0.0, 1.0))
-        moved = np.zeros_like(places)
-        moved[:, 1] = np.where(y > LEVEL, -0.5, 0.5) * amount * near
-        return moved
+    def excess(self, points: np.ndarray) -> np.ndarray:
+        """(K,) decimetres that the lips of the fine points (M, 3) have to come together to be shut; 0 where they are."""
+        gap = self.gap(points)
+        return np.where(gap > -_OVERLAP, gap + _OVERLAP, 0.0)
+
+    def roundly(self, gap: float) -> np.ndarray:
+        """(K,) decimetres between lips that are `gap` apart in the middle and open in an ellipse."""
+        return gap * np.sqrt(1 - (_COLUMNS / (1.02 * _CORNER)) ** 2)
+
+
+def is_above(places: np.ndarray, jaw: np.ndarray) -> np.ndarray:
+    """(V,) bool: which points at `places` (V, 3) of the base head go with the upper lip.
+
+    Near the parting the lips lap over each other, and only what an open jaw does to a point (V, 3) tells.
+    """
+    half_way = np.interp(np.abs(places[:, 0]), (0.0, 0.1, 0.18, _CORNER), (-0.16, -0.15, -0.12, -0.12))
+    height = places[:, 1] - LEVEL
+    return np.where(np.abs(height) < _LAP, jaw[:, 1] > half_way, height > 0)
+
+
+def field(places: np.ndarray, above: np.ndarray, together: np.ndarray) -> np.ndarray:
+    """(V, 3) how points at `places` (V, 3) of the base head, some of them `above` (V,) the parting, move when the lips
+    come together by (K,) decimetres."""
+    x, y, z = places.T
+    amount = np.interp(x, _COLUMNS, together) * np.interp(np.abs(x), (_CORNER, _CORNER + 0.06), (1.0, 0.0))
+    near = np.exp(-(((y - LEVEL) / _REACH) ** 2)) * np.interp(z, (1.15, 1.35), (0.0, 1.0))
+    moved = np.zeros_like(places)
+    moved[:, 1] = np.where(above, -0.5, 0.5) * amount * near
+    return moved
 
 
 def _column(x: np.ndarray, side: np.ndarray, at: float) -> np.ndarray:

@@ -103,7 +103,7 @@ def _neutral_sky(head: Head) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _lip_line(head: Head) -> LipLine:
-    return LipLine.of(head.fine(), head.lip)
+    return head.lip_line()
 
 
 def shaped(head: Head, identity: Identity, neutral: np.ndarray) -> np.ndarray:

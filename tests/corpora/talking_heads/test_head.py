@@ -35,19 +35,15 @@ def head():
 
 @pytest.fixture(scope="module")
 def line(head):
-    from avsr.corpora.talking_heads.lip_line import LipLine
-
-    return LipLine.of(head.fine(), head.lip)
+    return head.lip_line()
 
 
 def moved(head, weights):
     """The fine points with these units, lips shut at rest."""
-    from avsr.corpora.talking_heads.lip_line import LipLine
-
     neutral = head.fine()
     columns = head.unit_columns(list(weights))
     coarse = sum(weight * head.units[column] for weight, column in zip(weights.values(), columns, strict=True))
-    return head.fine(coarse) + LipLine.of(neutral, head.lip).shutting(neutral)
+    return head.fine(coarse) + head.lip_line().shutting(neutral)
 
 
 def test_a_missing_wheel_is_a_sentence_with_the_command(monkeypatch):
