@@ -91,7 +91,7 @@ class Head:
     def lip_line(self) -> LipLine:
         """Where this head's lips meet."""
         jaw = self.refine @ self.units[self.unit_names.index("jawOpen")]
-        return LipLine.of(self.fine(), self.lip, jaw)
+        return LipLine.of(self.fine(), self.lip, jaw, np.unique(self.quads[np.isin(self.material, (SKIN, MOUTH))]))
 
     def fine(self, moved: np.ndarray | None = None) -> np.ndarray:
         """The fine points (M, 3) float32 when the coarse ones are `moved` (N, 3) from neutral."""
@@ -119,7 +119,7 @@ def _load() -> Head:
     surface = np.unique(quads[np.isin(material, (SKIN, MOUTH))])
     units = _rounded(_mended(units, points, quads, material, groups), points, surface)
     head = _refined(points, quads, material, groups, lip, shapes, units)
-    return _trimmed(head)
+    return _trimmed(head, surface)
 
 
 def _kept_quads(whole: makehuman.BaseMesh) -> np.ndarray:
@@ -271,17 +271,17 @@ def _bound(points: np.ndarray, anchors: np.ndarray, numbers: np.ndarray, count: 
     return csr_matrix((weight.ravel().astype(np.float32), (rows, numbers[nearest].ravel())), shape)
 
 
-def _trimmed(head: Head) -> Head:
+def _trimmed(head: Head, surface: np.ndarray) -> Head:
     """The head with a mouthClose that shuts the lips whole when it equals jawOpen, as ARKit defines it, and a funnel that
-    opens them in a ring."""
+    opens them in a ring; `surface` are the coarse points that are skin."""
     neutral = head.fine()
     line = head.lip_line()
     jaw, close, funnel = head.unit_columns(["jawOpen", "mouthClose", "mouthFunnel"])
     units = head.units.copy()
-    above = is_above(head.points, units[jaw])
+    places, above = head.points[surface], is_above(head.points[surface], units[jaw, surface])
     shut = line.shutting(neutral)
     for _ in range(3):
-        units[close] += field(head.points, above, line.excess(head.fine(units[jaw] + units[close]) + shut))
+        units[close, surface] += field(places, above, line.excess(head.fine(units[jaw] + units[close]) + shut))
         missing = _FUNNEL_GAP - np.median(line.gap(head.fine(units[funnel]) + shut)[_CENTRE])
-        units[funnel] -= field(head.points, above, line.roundly(float(missing)))
+        units[funnel, surface] -= field(places, above, line.roundly(float(missing)))
     return replace(head, units=units)

@@ -23,19 +23,21 @@ class LipLine:
     """The fine points that can touch, by column from the person's right corner to the left: upper and lower (K lists)."""
 
     neutral: np.ndarray  # (M, 3) the fine points of the base head
+    skin: np.ndarray  # those of them that go along with the lips: teeth and tongue do not
     above: np.ndarray  # (M,) bool, those that belong to the upper lip and what is over it
     upper: tuple[np.ndarray, ...]
     lower: tuple[np.ndarray, ...]
 
     @staticmethod
-    def of(neutral: np.ndarray, lip: np.ndarray, jaw: np.ndarray) -> LipLine:
-        """From the fine points (M, 3) of the base head, their redness (M,) and how an open jaw moves them (M, 3)."""
+    def of(neutral: np.ndarray, lip: np.ndarray, jaw: np.ndarray, skin: np.ndarray) -> LipLine:
+        """From the fine points (M, 3) of the base head, their redness (M,), how an open jaw moves them (M, 3), and the
+        numbers of those that are skin."""
         x, y, z = neutral.T
         red = (lip > _RED) & (z > _FRONT) & (np.abs(x) < _CORNER + _HALF_COLUMN)
         above = is_above(neutral, jaw)
         upper = red & above & (y < LEVEL + _ABOVE)
         lower = red & ~above & (y > LEVEL - _BELOW)
-        return LipLine(neutral, above, *(tuple(_column(x, side, at) for at in _COLUMNS) for side in (upper, lower)))
+        return LipLine(neutral, skin, above, *(tuple(_column(x, side, at) for at in _COLUMNS) for side in (upper, lower)))
 
     def gap(self, points: np.ndarray) -> np.ndarray:
         """(K,) decimetres between the lips of the fine points (M, 3), column by column; negative where they overlap."""
@@ -53,7 +55,7 @@ class LipLine:
         """(M, 3) the movement of the fine points (M, 3) after which no column is open."""
         moved = np.zeros_like(points)
         for _ in range(3):  # the skin near the lips follows less than the lips, so a rest remains
-            moved += field(self.neutral, self.above, self.excess(points + moved))
+            moved[self.skin] += field(self.neutral[self.skin], self.above[self.skin], self.excess(points + moved))
         return moved
 
     def excess(self, points: np.ndarray) -> np.ndarray:
