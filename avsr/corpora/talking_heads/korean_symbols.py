@@ -1,10 +1,10 @@
 """Korean phonemes as the phonetic symbols of Kokoro, which has learnt no Korean: chosen by what its sound measures like.
 
-Plain, tense and aspirated consonants are three different spellings. A plain stop is voiced between voiced sounds and
-otherwise a bare voiceless one; a tense one is a geminate (a long closure and a burst that is followed by the voice at
-once), opened by a stress mark where no vowel precedes it; an aspirated one has the mark of aspiration. In Seoul speech the
-pitch of a word's first syllable tells them apart as well: high after tense and aspirated ones, ㅅ and ㅎ, low after all
-others (Jun 1993, accentual phrase).
+Plain, tense and aspirated consonants are three different spellings. A plain stop is voiced between voiced sounds; at the
+beginning of an eojeol it is voiceless with a little aspiration. A tense one is a geminate, whose closure is long (its
+release is shortened in the sound, see `tense_stops`); an aspirated one has a long aspiration. In Seoul speech the pitch
+of a word's first syllable tells them apart as much: low after plain stops, high after tense and aspirated ones, ㅅ and ㅎ
+(Jun 1993, accentual phrase; Kang 2014).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ VOWELS = {
 STOP_CODAS = frozenset("ㄱㄷㅂ")
 
 _PALATAL = frozenset("ㅣㅑㅒㅕㅖㅛㅠㅟ")  # before these ㅅ is said [ɕ]
-_HIGH = frozenset("ㄲㄸㅃㅆㅉㅋㅌㅍㅊㅅㅎ")
-_HIGH_PITCH, _LOW_PITCH = 1.08, 0.94
-_MARK_SPEED = 4.0  # the stress mark sounds like the sound before it: one unit of time is enough
-_ASPIRATION_SPEED = 0.8
+_HIGH_PITCH = {**dict.fromkeys("ㅋㅌㅍㅊㅎ", 1.18), **dict.fromkeys("ㄲㄸㅃㅆㅉ", 1.1), "ㅅ": 1.05}
+_PLAIN_PITCH, _OTHER_PITCH = 0.82, 0.92  # after ㄱ ㄷ ㅂ ㅈ; after ㄴ ㄹ ㅁ and where no consonant is
+_SHORT = 4.0  # makes a symbol one unit of time long, the least there is
+_ASPIRATION_SPEED = 0.6
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,14 @@ def _spell_one(phoneme: Phoneme, before: Phoneme | None, after: Phoneme | None, 
         sign, mark = ASPIRATED[letter]
         return [Symbol(sign, index), Symbol(mark, index, speed=_ASPIRATION_SPEED)]
     if letter in PLAIN:
-        voiced = before is not None and not _is_stop(before)
-        return [Symbol((VOICED if voiced else PLAIN)[letter], index)]
+        if before is not None:
+            return [Symbol((PLAIN if _is_stop(before) else VOICED)[letter], index)]
+        breath = [] if letter == "ㅈ" else [Symbol("ʰ", index, speed=_SHORT)]
+        return [Symbol(PLAIN[letter], index), *breath]
     if letter == "ㅅ" and after is not None and after.symbol in _PALATAL:
         return [Symbol("ɕ", index)]
+    if letter == "ㅅ":
+        return [Symbol("s", index), Symbol("ʰ", index, speed=_SHORT)]  # ㅅ is breathy, ㅆ is not
     if letter == "ㄹ" and before is not None and before.kind == "coda":
         return [Symbol("l", index)]  # 달라 is [talla]: the tap is for a single one
     return [Symbol(OTHERS[letter], index)]
@@ -84,20 +88,19 @@ def _spell_tense(letter: str, before: Phoneme | None, after: Phoneme | None, ind
         sign = "ɕ"
     if before is not None and _is_stop(before):
         return [Symbol(sign, index)]  # the coda's closure is the first half of the geminate
-    closure = "t" if letter == "ㅉ" else sign
-    mark = [] if before is not None and before.kind == "vowel" else [Symbol("ˈ", index, speed=_MARK_SPEED)]
-    return [*mark, Symbol(closure, index), Symbol(sign, index)]
+    return [Symbol("t" if letter == "ㅉ" else sign, index), Symbol(sign, index)]
 
 
 def _with_melody(symbols: list[Symbol], phonemes: Sequence[Phoneme]) -> list[Symbol]:
-    """The same symbols, the first vowel of each eojeol higher or lower by the consonant before it."""
+    """The same symbols, the first vowel of each eojeol higher or lower, by the consonant before it."""
     pitch: dict[int, float] = {}
     seen: set[int] = set()
     for index, phoneme in enumerate(phonemes):
         if phoneme.kind == "vowel" and phoneme.word not in seen:
             seen.add(phoneme.word)
             onset = phonemes[index - 1] if index and phonemes[index - 1].word == phoneme.word else None
-            pitch[index] = _HIGH_PITCH if onset is not None and onset.symbol in _HIGH else _LOW_PITCH
+            letter = "" if onset is None else onset.symbol
+            pitch[index] = _PLAIN_PITCH if letter in PLAIN else _HIGH_PITCH.get(letter, _OTHER_PITCH)
     return [
         symbol if symbol.phoneme not in pitch else Symbol(symbol.text, symbol.phoneme, symbol.speed, pitch[symbol.phoneme])
         for symbol in symbols

@@ -10,6 +10,7 @@ from avsr.corpora.talking_heads.kokoro import RATE as MODEL_RATE
 from avsr.corpora.talking_heads.kokoro import Kokoro
 from avsr.corpora.talking_heads.korean_symbols import STOP_CODAS, Symbol, spell
 from avsr.corpora.talking_heads.speakers import Speaker
+from avsr.corpora.talking_heads.tense_stops import find_release, tighten
 from avsr.corpora.talking_heads.timing import PhoneTime
 from avsr.errors import AvsrError
 from avsr.noise.mix import pink
@@ -26,6 +27,7 @@ _SPEECH_DB = (-26.0, -20.0)  # dBFS, root mean square while somebody speaks
 _ROOM_DB = (-78.0, -62.0)  # dBFS
 _TEMPO_SPREAD, _PITCH_SPREAD = 0.05, 0.03  # of one speaker from sentence to sentence, as a fraction
 _VOICELESS_STOPS = frozenset("ㄱㄲㅋㄷㄸㅌㅂㅃㅍㅈㅉㅊ")
+_TENSE_STOPS = frozenset("ㄲㄸㅃ")
 _MIN_PHONE = 0.015  # seconds
 
 
@@ -73,7 +75,7 @@ class Voice:
         symbols = spell(sounds, breaks=breaks, end="?" if eojeol[-1].endswith("?") else ".")
         samples, bounds = self._speak(symbols, speaker, rng)
         phones = _phone_times(symbols, bounds, samples, sounds)
-        samples = _close_final_stops(samples, phones)
+        samples = _tighten_tense_stops(_close_final_stops(samples, phones), phones)
         spoken, phones = _resample(samples, phones, speaker.pitch)
         spoken, phones = _set_in_room(spoken, phones, rng)
         return Speech(spoken, phones, _words(phones, [word.rstrip(MARKS) for word in eojeol]))
@@ -156,6 +158,16 @@ def _close_final_stops(samples: np.ndarray, phones: list[PhoneTime]) -> np.ndarr
     return samples
 
 
+def _tighten_tense_stops(samples: np.ndarray, phones: list[PhoneTime]) -> np.ndarray:
+    """The samples with the voice soon after the burst of every ㄲ ㄸ ㅃ whose release can be told."""
+    for phone in phones:
+        if phone.phoneme is not None and phone.phoneme.kind == "onset" and phone.phoneme.symbol in _TENSE_STOPS:
+            release = find_release(samples, MODEL_RATE, phone.start, phone.end)
+            if release is not None:
+                samples = tighten(samples, MODEL_RATE, release)
+    return samples
+
+
 def _resample(samples: np.ndarray, phones: list[PhoneTime], pitch: float) -> tuple[np.ndarray, list[PhoneTime]]:
     """At 16 kHz and ``pitch`` times higher and faster, from just before the first phone to just after the last sound."""
     import soxr
@@ -180,8 +192,9 @@ def _set_in_room(
     """The speech at a drawn level between drawn silences, with the room's noise under all of it; times to 1 ms."""
     before, after = rng.uniform(*_SILENCE_SECONDS, size=2)
     level, room = rng.uniform(*_SPEECH_DB), rng.uniform(*_ROOM_DB)
-    milliseconds = round(1000 * (before + after)) + -(-len(spoken) // 16)
-    start = int(round(1000 * before)) * 16
+    # The silences are counted from the first and the last phoneme, not from the edges around them. Whole milliseconds.
+    start = max(0, round(1000 * (before - phones[0].start))) * 16
+    milliseconds = max(start // 16 + -(-len(spoken) // 16), round(1000 * (start / RATE + phones[-1].end + after)))
     samples = np.zeros(milliseconds * 16, np.float32)
     loud = np.sqrt(np.mean(np.square(spoken, dtype=np.float64))) or 1.0
     gain = min(10.0 ** (level / 20.0) / loud, 0.9 / max(float(np.abs(spoken).max()), 1e-6))
