@@ -116,6 +116,22 @@ def test_interrupted_it_goes_on_and_a_broken_label_stops_nothing(mini_corpus, tm
     assert again.stdout.count("done already") == 5
 
 
+def test_a_corpus_that_makes_itself(tmp_path, installed):
+    """From shipped voices to what is trained on; nothing is cropped, and both tests are there."""
+    from avsr.corpora.talking_heads.quickstart import FOLDER, INDEX
+
+    if not (FOLDER / INDEX).exists():
+        pytest.skip("the shipped voices are absent: avsr.corpora.talking_heads.make_quickstart makes them")
+    options = tmp_path / "small.opts"
+    options.write_text("--utterances 12 --speakers 4  # as few as there can be\n")
+    work = tmp_path / "work"
+    done = run_sh("--data", str(options), "--work", str(work), "--stop_stage", "tokens", "--nj", "2")
+    assert done.returncode == 0, done.stderr
+    assert "[2 crops] nothing to crop" in done.stdout and "tokens (jamo)" in done.stdout
+    for split in ("train", "dev", "test", "test_seen"):
+        assert (work / "dump" / "mini_ko" / split / "video.scp").read_text("utf-8").strip()
+
+
 @pytest.mark.slow  # about a minute on two idle cores, nearly all of it ESPnet's imports
 def test_the_whole_road(mini_corpus, tiny_training, tmp_path, installed):
     decoding = tmp_path / "decode.yaml"
