@@ -34,6 +34,7 @@ def draw_mouth_clip(
 
     person = portrait(head, identity)
     points = camera.project(_posed_marks(head, person.body, motion, camera), *_NOMINAL)
+    points[..., 0] += 0.5  # MediaPipe counts from the picture's edge, not from its first pixel's middle
     matrices = np.stack([similarity(five) for five in smooth(points.astype(np.float64))])
     warps = _enlarged(matrices)
     side = SIDE * _TIMES
