@@ -319,6 +319,10 @@ stage_decode() {
     done
 }
 
+quoted() { # quoted WORD...: each after a space, as it would be typed
+    (($#)) && printf ' %q' "$@" || true
+}
+
 stage_score() {
     local set mode hypotheses=() options=()
     for set in "${splits[@]:2}"; do
@@ -331,7 +335,7 @@ stage_score() {
     once "compares what was recognised with what was said and writes $exp/RESULTS.md" "$exp/.score.done" \
         "${hypotheses[@]}" --option "$modes $publish" --output "$exp/RESULTS.md" \
         -- python -m avsr.stages.score --exp "$exp" --data "$corpus" --dump "$dump" --recipe "$recipe" \
-        --modes "$modes" --train_config "$train_config" --command "./run.sh --recipe $recipe${typed[*]+ ${typed[*]}}" \
+        --modes "$modes" --train_config "$train_config" --command "./run.sh --recipe $recipe$(quoted ${typed[@]+"${typed[@]}"})" \
         --splits "${splits[@]}" ${options[@]+"${options[@]}"}
     # What a recipe has to show beside its figures.
     if [[ -x "$recipe_dir/local/show.sh" ]]; then

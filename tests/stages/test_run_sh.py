@@ -138,11 +138,13 @@ def test_the_whole_road(mini_corpus, tiny_training, tmp_path, installed):
     decoding.write_text("beam_size: 1\nctc_weight: 1.0\n")
     configuration = ["--train_config", str(tiny_training), "--decode_config", str(decoding)]
     arguments = mini(mini_corpus, tmp_path / "work", *configuration, "--modes", "av_muted")
+    arguments += ["--train_args", "--max_epoch 1"]
     done = run_sh(*arguments)
     assert done.returncode == 0, done.stderr
     exp = tmp_path / "work" / "exp" / "lipnet_ko"
     results = (exp / "RESULTS.md").read_text("utf-8")
     assert "| audio-visual, sound replaced by silence |" in results and "| 1 epochs, " in results
+    assert r"--train_args --max_epoch\ 1`" in results, "the command is as it would be typed"
     assert (exp / "lipnet_ko.zip").is_file() and (tmp_path / "work" / "exp" / "last_model").is_file()
     assert "1epoch results" in done.stdout, "the training shows that it moves"
     again = run_sh(*arguments)
