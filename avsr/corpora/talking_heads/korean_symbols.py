@@ -27,8 +27,9 @@ VOWELS = {
 STOP_CODAS = frozenset("ㄱㄷㅂ")
 
 _PALATAL = frozenset("ㅣㅑㅒㅕㅖㅛㅠㅟ")  # before these ㅅ is said [ɕ]
-_HIGH_PITCH = {**dict.fromkeys("ㅋㅌㅍㅊㅎ", 1.18), **dict.fromkeys("ㄲㄸㅃㅆㅉ", 1.1), "ㅅ": 1.05}
-_PLAIN_PITCH, _OTHER_PITCH = 0.82, 0.92  # after ㄱ ㄷ ㅂ ㅈ; after ㄴ ㄹ ㅁ and where no consonant is
+# Half of what Seoul speakers do: the model's own melody goes with it, and more of it is heard as another sound.
+_HIGH_PITCH = {**dict.fromkeys("ㅋㅌㅍㅊㅎ", 1.1), **dict.fromkeys("ㄲㄸㅃㅆㅉ", 1.06), "ㅅ": 1.03}
+_PLAIN_PITCH, _OTHER_PITCH = 0.9, 0.97  # after ㄱ ㄷ ㅂ ㅈ; after ㄴ ㄹ ㅁ and where no consonant is
 _SHORT = 4.0  # makes a symbol one unit of time long, the least there is
 _ASPIRATION_SPEED = 0.6
 

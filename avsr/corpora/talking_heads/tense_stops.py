@@ -18,6 +18,7 @@ _BEFORE, _AFTER = 0.02, 0.06  # seconds around the consonant in which its releas
 _FADE = 0.003  # seconds
 _DEPTH_DB = 15.0  # a closure is at least so much softer than what follows
 _VOICED_DB = -14.0  # of the vowel's low band: the voice has begun
+_LASTING = 6  # frames: 15 ms
 _LOW, _HIGH = 600.0, 2000.0  # Hz: the voice lies below the first, the burst above the second
 
 
@@ -43,7 +44,9 @@ def find_release(samples: np.ndarray, rate: int, start: float, end: float) -> Re
     total = np.logaddexp(low, high)
     vowel = max(1, int((end - start + _BEFORE) / _FRAME) - 4)
     closed = int(np.argmin(total[: vowel + 8]))
-    voiced = np.flatnonzero(low[closed:] > low[closed:].max() + _VOICED_DB)
+    # The burst has low frequencies too, but not for long.
+    loud = np.convolve(low[closed:] > low[closed:].max() + _VOICED_DB, np.ones(_LASTING), "full")[_LASTING - 1 :]
+    voiced = np.flatnonzero(loud >= _LASTING)
     if low[closed:].max() - low[closed] < _DEPTH_DB or len(voiced) == 0 or voiced[0] < 2:
         return None
     voice = closed + int(voiced[0])
