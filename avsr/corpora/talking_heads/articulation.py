@@ -145,7 +145,7 @@ def _closed_spans(
     sounds: Sequence[Gesture], start: np.ndarray, end: np.ndarray, phrases: np.ndarray, travel: float
 ) -> list[tuple[float, float, float]]:
     """From when to when (s) each bilabial keeps the lips shut, and how tightly it presses them."""
-    spans = []
+    spans, own = [], []
     phrase = 0
     for index, sound in enumerate(sounds):
         if start[index] >= phrases[phrase, 1]:
@@ -156,6 +156,7 @@ def _closed_spans(
         begin, finish, opening, closing = phrases[phrase]
         first, last = start[index] + np.array([shut_from, shut_to]) * (end[index] - start[index])
         first = min(first, last - _SHORTEST)  # the lips come early rather than part late
+        own.append((first, last))
         if begin == start[index]:  # lips at rest are not opened to be shut again
             free = phrases[phrase - 1, 1] if phrase else -np.inf
             first = min(first, max(begin - opening, free) + travel)
@@ -163,19 +164,24 @@ def _closed_spans(
             free = phrases[phrase + 1, 0] if phrase + 1 < len(phrases) else np.inf
             last = max(last, min(finish + closing, free) - travel)
         spans.append((first, last, sound.viseme.press))
-    return _with_room(spans)
+    return _with_room(spans, own)
 
 
-def _with_room(spans: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    """Closures cut shorter, though never below a picture's time, where the vowel between two would leave no opening."""
+def _with_room(
+    spans: list[tuple[float, float, float]], own: list[tuple[float, float]]
+) -> list[tuple[float, float, float]]:
+    """Closures cut shorter, though never below a picture's time, where the vowel between two would leave no opening.
+
+    That picture is one of the sound itself, `own`: what of a closure is rest before or after the phrase does not count.
+    """
     wide = list(spans)
     for index in range(len(wide) - 1):
         (first, last, firm), (begin, end, tight) = wide[index : index + 2]
         wanted = _SEEN - (begin - last)
         if not 0 < wanted < _SEEN - _VOWEL:
             continue
-        last = max(first + _SHORTEST, last - wanted / 2)
-        begin = min(end - _SHORTEST, begin + wanted / 2)
+        last = max(own[index][0] + _SHORTEST, last - wanted / 2)
+        begin = min(own[index + 1][1] - _SHORTEST, begin + wanted / 2)
         wide[index : index + 2] = [(first, last, firm), (begin, end, tight)]
     return wide
 

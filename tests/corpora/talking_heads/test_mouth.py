@@ -236,3 +236,17 @@ def test_speakers_differ():
 def test_bad_times_are_a_sentence(phones, duration, say_what):
     with pytest.raises(AvsrError, match=say_what):
         mouth_motion(phones, duration, MouthStyle(), np.random.default_rng(0))
+
+
+def test_a_short_final_bilabial_is_shut_within_itself():
+    """Its closure, which goes on into the rest after it, was once cut for the vowel's sake until it began after the sound."""
+    spans = ((0.0, 0.5, None), (0.5, 0.75, "onset"), (0.75, 0.78125, "vowel"), (0.78125, 0.8125, "coda"), (0.8125, 2.0, None))
+    phones = [
+        PhoneTime(start, end, kind and Phoneme(kind, "ㅏ" if kind == "vowel" else "ㅁ", 0)) for start, end, kind in spans
+    ]
+    for seed in range(30):
+        style = MouthStyle.random(np.random.default_rng(seed))
+        gap = lip_gap(mouth_motion(phones, 2.0, style, np.random.default_rng(seed)))
+        times = np.arange(len(gap)) / 25
+        near = (times >= 0.78125 - style.lead - 0.0425) & (times <= 0.8125 - style.lead + 1e-6)
+        assert gap[near].min() < 0.05  # mm
