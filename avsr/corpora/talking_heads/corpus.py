@@ -139,10 +139,11 @@ def plan_spoken(order: Order, voices: Sequence[str], sentences: Sequence[str]) -
     wanted = _counts(order.utterances)
     homes = split_voices(_shuffled_pairs(voices, order.seed), wanted["train"])
     members = {split: [voice for voice, home in homes.items() if home == split] for split in SPLITS}
-    members["test_seen"] = members["train"]
     lines = split_sentences(_shuffled(sentences, order.seed, "sentences"), wanted)
     chosen = []
-    for split, number in wanted.items():
+    for split, number in sorted(wanted.items(), key=lambda item: item[0] != "train"):
+        if split == "test_seen":  # with few sentences not every voice of train comes to speak
+            members[split] = list(dict.fromkeys(voice for home, voice, *_ in chosen if home == "train"))
         for place, text in enumerate(islice(cycle(lines[split]), number)):
             turn = place + place // len(lines[split])  # the next voice, when the sentences begin again
             chosen.append((split, members[split][turn % len(members[split])], text, None))

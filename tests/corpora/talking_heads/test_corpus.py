@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from avsr.corpora.talking_heads.corpus import (
@@ -64,6 +64,7 @@ def test_shipped_voices(utterances, voices, each, repeated, seed):
 
 
 @settings(max_examples=40, deadline=None)
+@example(utterances=19, voices=5, lines=5, seed=0)  # test_seen was given a voice that train did not have
 @given(st.integers(12, 300), st.integers(3, 40), st.integers(4, 400), st.integers(0, 99))
 def test_spoken(utterances, voices, lines, seed):
     names = [f"v{number:02d}" for number in range(voices)]
