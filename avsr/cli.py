@@ -55,7 +55,8 @@ def options(
 def transcribe(
     videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="Video or sound files.")],
     model: Annotated[
-        Optional[Path], typer.Option(help="Packed model to use.", show_default="$AVSR_MODEL, else the one trained last")
+        Optional[Path],
+        typer.Option(help="Packed model to use.", show_default="$AVSR_MODEL, else the one trained last, else the shipped one"),
     ] = None,
     mode: Annotated[
         Mode, typer.Option(help="Sound and lips (av), one of them, or whichever serves the file best (auto).")

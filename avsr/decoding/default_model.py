@@ -14,7 +14,7 @@ _EXPERIMENTS = ("exp", "recipes/*/avsr1/exp")  # run.sh's, below the checkout or
 
 
 def find_model() -> Path:
-    """$AVSR_MODEL, else models/mini_ko.zip of the checkout, else the model that run.sh packed last, here or in the checkout.
+    """$AVSR_MODEL, else the model that run.sh packed last, here or in the checkout, else models/mini_ko.zip of the checkout.
 
     ModelError when $AVSR_MODEL names no file, or there is none of them.
     """
@@ -23,13 +23,19 @@ def find_model() -> Path:
         if not Path(named).is_file():
             raise ModelError(f"AVSR_MODEL is {named}, which is no file; set it to a packed model, or unset it.")
         return Path(named)
-    if (CHECKOUT / SHIPPED).is_file():
-        return CHECKOUT / SHIPPED
     for root in dict.fromkeys((Path.cwd(), CHECKOUT)):
         model = _last_packed(root)
         if model is not None:
             return model
-    raise ModelError("no model is named and none was trained here; give --model MODEL.zip, or train one with ./run.sh.")
+    if (CHECKOUT / SHIPPED).is_file():
+        return CHECKOUT / SHIPPED
+    if (CHECKOUT / "run.sh").is_file():
+        raise ModelError("no model is named and none was trained here; give --model MODEL.zip, or train one with ./run.sh.")
+    # Installed from a wheel, which holds the code alone.
+    raise ModelError(
+        f"no model is named, and this installation brings none; give --model {SHIPPED} of a checkout of the project, "
+        "or train one there with ./run.sh."
+    )
 
 
 def remember_model(model: Path, experiments: Path) -> None:

@@ -144,8 +144,13 @@ def test_the_model_to_use_when_none_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(here)
     monkeypatch.setattr(default_model, "CHECKOUT", checkout)
     monkeypatch.delenv("AVSR_MODEL", raising=False)
-    with pytest.raises(ModelError, match="--model"):
+    with pytest.raises(ModelError, match="this installation brings none; give --model models/mini_ko.zip of a checkout"):
         find_model()
+    touched(checkout / "run.sh", 0)
+    with pytest.raises(ModelError, match="give --model MODEL.zip, or train one"):
+        find_model()
+    shipped = touched(checkout / "models/mini_ko.zip", 0)
+    assert find_model() == shipped
     old, new = (touched(checkout / f"recipes/grid/avsr1/exp/{name}/{name}.zip", age) for name, age in (("a", 50), ("b", 10)))
     assert find_model() == new
     remember_model(old, checkout / "recipes/grid/avsr1/exp")
@@ -154,8 +159,6 @@ def test_the_model_to_use_when_none_is_named(tmp_path, monkeypatch):
     assert find_model() == new
     mine = touched(here / "exp/mine/mine.zip", 90)
     assert find_model() == mine
-    shipped = touched(checkout / "models/mini_ko.zip", 100)
-    assert find_model() == shipped
     monkeypatch.setenv("AVSR_MODEL", str(old))
     with pytest.raises(ModelError, match="AVSR_MODEL"):
         find_model()
