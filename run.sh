@@ -31,6 +31,7 @@ where it stopped.
   --work DIR           where data, dump and exp are made (default: the checkout)
   --train_config FILE  (default: the recipe's conf/train.yaml)
   --decode_config FILE (default: the recipe's conf/decode.yaml)
+  --half true|false    pack the model's matrices in 16 bits, for half the size (default: false)
   --train_args "..."   more options for ESPnet's training, such as "--max_epoch 3"
   --publish            also write RESULTS.md into the recipe's folder
   --adopt              do nothing, but take what the stages wrote as finished: for a training made on another machine
@@ -59,12 +60,13 @@ fail() { # a mistake in the command line
 # --- options -----------------------------------------------------------------------------------------------------------
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
-    mouth_only ready_clips test_sets speech modes token_type vocab_size min_seconds max_seconds min_face)
+    mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face)
 recipe='' recipe_dir='' data='' first=1 last=10 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
 if ((nj > 4)); then nj=4; fi
 train_config='' decode_config='' train_args=''
-mouth_only=false ready_clips=false test_sets=test speech=true modes='av audio lip av_muted' token_type=jamo vocab_size=''
+mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
+token_type=jamo vocab_size=''
 min_seconds=0.4 max_seconds=20 min_face=0.5
 
 stage_number() { # stage_number OPTION VALUE
@@ -114,6 +116,7 @@ set_option() { # set_option NAME [VALUE]
         ngpu) ngpu="$(whole_number "$1" "$2" 0)" ;;
         seed) seed="$(whole_number "$1" "$2" 0)" ;;
         mouth_only) mouth_only="$(one_of "$1" "$2" true false)" ;;
+        half) half="$(one_of "$1" "$2" true false)" ;;
         ready_clips) ready_clips="$(one_of "$1" "$2" true false)" ;;
         speech) speech="$(one_of "$1" "$2" true false)" ;;
         token_type) token_type="$(one_of "$1" "$2" jamo char bpe)" ;;
@@ -296,12 +299,14 @@ stage_train() {
 }
 
 stage_pack() {
+    local options=()
+    if [[ "$half" == true ]]; then options=(--option half); fi
     once "packs the average of the best epochs into $model" "$exp/.pack.done" \
         --input "$exp/avsr/valid.acc.ave.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
-        --input "$decode_config" --output "$model" \
+        --input "$decode_config" --output "$model" ${options[@]+"${options[@]}"} \
         -- python -m avsr.stages.pack --exp "$exp/avsr" --recipe "$recipe" --dump "$dump" --tokens "$dump/tokens" \
         --decode_config "$decode_config" --experiments "$work/exp" --out "$model" \
-        --splits "${splits[@]}"
+        --splits "${splits[@]}" ${options[@]+--half}
 }
 
 stage_decode() {

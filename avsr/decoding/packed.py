@@ -1,7 +1,8 @@
 """A packed model: one zip with the model's configuration, weights, tokens and story; written here and read here.
 
-Members: config.yaml (format, vocabulary, model_conf), model.pth (state dict, float32), tokens.txt, token_type, bpe.model
-(for bpe), meta.yaml (recipe, commit, seed, data hash, figures, what it is in a sentence, `decode`: its search options).
+Members: config.yaml (format, vocabulary, model_conf), model.pth (state dict, float32 or in part float16), tokens.txt,
+token_type, bpe.model (for bpe), meta.yaml (recipe, commit, seed, data hash, what it is in a sentence, `decode`: its search
+options, `card`: what `avsr.stages.card` put in).
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class PackedModel:
     path: Path
 
 
-def pack(exp_config: Path, weights: Path, token_dir: Path, out: Path, meta: dict[str, Any]) -> None:
+def pack(
+    exp_config: Path, weights: Path, token_dir: Path, out: Path, meta: dict[str, Any], *, half: bool = False
+) -> None:
     """Write `out` from a training run: the same inputs give the same bytes; whole or not at all.
 
     Args:
@@ -51,6 +54,7 @@ def pack(exp_config: Path, weights: Path, token_dir: Path, out: Path, meta: dict
         weights: a state dict, as ESPnet saves or averages it.
         token_dir: what `avsr.text.tokens` wrote.
         meta: plain YAML values; `decode` holds the fields of `DecodeOptions` that this model should be searched with.
+        half: store matrices in float16, which halves the file; they are float32 again when it is loaded.
 
     Raises:
         ModelError: a file is missing or broken, or they do not go together (which is tried here, not at the user's).
@@ -66,7 +70,7 @@ def pack(exp_config: Path, weights: Path, token_dir: Path, out: Path, meta: dict
     members[TOKENS_FILE] = "".join(f"{token}\n" for token in tokenizer.token_list).encode()
     if tokenizer.bpe_model is not None:
         members[BPE_FILE] = tokenizer.bpe_model
-    members[WEIGHTS] = _state_bytes(state)
+    members[WEIGHTS] = _state_bytes(state, half)
     out.parent.mkdir(parents=True, exist_ok=True)
     _write_zip(out, members)
 
@@ -96,6 +100,11 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
 def read_meta(path: str | os.PathLike) -> dict[str, Any]:
     """What a packed model says of itself, without loading it; ModelError where it is none."""
     return parse_yaml(_read_zip(Path(path), (META,))[META], f"{path}: {META}", error=ModelError)
+
+
+def write_with_meta(path: str | os.PathLike, out: Path, meta: dict[str, Any]) -> None:
+    """Write the packed model `path` to `out` with another story; what it recognises with is the same, byte for byte."""
+    _write_zip(Path(out), _read_zip(Path(path)) | {META: _yaml(meta, "meta")})
 
 
 def _build(conf: Any, vocabulary: int, where: object) -> AVSRModel:
@@ -141,11 +150,18 @@ def _read_state(data: bytes, where: object) -> dict[str, torch.Tensor]:
     return state
 
 
-def _state_bytes(state: dict[str, torch.Tensor]) -> bytes:
+def _state_bytes(state: dict[str, torch.Tensor], half: bool) -> bytes:
     import torch
 
+    def stored(value: torch.Tensor) -> torch.Tensor:
+        if not value.is_floating_point():
+            return value
+        # Vectors are biases and running statistics: few, and some are beyond float16, whose largest number is 65,504.
+        fits = half and value.dim() > 1 and bool(value.abs().max() < torch.finfo(torch.float16).max)
+        return value.half() if fits else value.float()
+
     # Clones, because a tensor that is a view would bring its whole storage along.
-    plain = {name: (v.float() if v.is_floating_point() else v).contiguous().clone() for name, v in state.items()}
+    plain = {name: stored(value).contiguous().clone() for name, value in state.items()}
     buffer = io.BytesIO()
     torch.save(plain, buffer)
     return buffer.getvalue()

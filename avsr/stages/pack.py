@@ -56,13 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--decode_config", type=Path, required=True, help="the model's default search options")
     parser.add_argument("--experiments", type=Path, required=True, help="folder that remembers what was packed last")
     parser.add_argument("--out", type=Path, required=True, help="the packed model")
+    parser.add_argument("--half", action="store_true", help="store matrices in 16 bits: half the size")
     parser.add_argument("--splits", nargs="+", default=SPLITS, help="of the dump (default: %(default)s)")
     args = parser.parse_args(arguments)
     from avsr.decoding.default_model import remember_model
     from avsr.decoding.packed import pack
 
     meta = describe_model(args.exp, args.dump, args.recipe, args.decode_config, args.splits)
-    pack(args.exp / "config.yaml", args.exp / WEIGHTS, args.tokens, args.out, meta)
+    if args.half:
+        meta["weights"] = "matrices in float16"
+    pack(args.exp / "config.yaml", args.exp / WEIGHTS, args.tokens, args.out, meta, half=args.half)
     args.experiments.mkdir(parents=True, exist_ok=True)
     remember_model(args.out, args.experiments)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB; `avsr transcribe` uses it now where no other is named")
