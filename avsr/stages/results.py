@@ -1,4 +1,4 @@
-"""The text of RESULTS.md: the table, and everything that a reader needs to get it again."""
+"""RESULTS.md, written and read: the table, and everything that a reader needs to get it again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avsr.files import read_yaml
+from avsr.errors import AvsrError
+from avsr.files import parse_yaml, read_yaml
 from avsr.stages.machine import describe_commit, describe_machine, describe_versions
 from avsr.stages.once import read_note
 from avsr.tables import SPLITS, read_table
@@ -34,6 +35,17 @@ class ModeResult:
     mode: str
     scores: Scores
     summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WrittenResults:
+    """What RESULTS.md says. figures: [test set][mode][wer, cer or swer] = rate and interval, percent; sets: what each
+    test set is; facts: its table of names and values; configuration: what training used."""
+
+    figures: dict[str, dict[str, dict[str, tuple[float, float, float]]]]
+    sets: dict[str, str]
+    facts: dict[str, str]
+    configuration: dict[str, Any]
 
 
 def data_hash(dump: Path, splits: Sequence[str] = SPLITS) -> str:
@@ -159,6 +171,34 @@ def write_up(
             "",
         ]
     )
+
+
+def read_results(path: Path) -> WrittenResults:
+    """Read a RESULTS.md that `write_up` made; AvsrError where it is missing or none."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AvsrError(f"{path}: cannot be read ({error}); give the RESULTS.md that the score stage wrote.") from None
+    modes = {name: mode for mode, name in MODE_NAMES.items()}
+    results = WrittenResults({}, {}, {}, {})
+    head, _, rest = text.partition("\n## Data\n")
+    current = "test"  # a single set is not named
+    for line in head.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if named := re.match(r"`(\w+)`: (.+)", line):
+            current = named[1]
+            results.sets[current] = named[2]
+        elif cells[0] in modes and len(cells) == 6:
+            rates = [re.fullmatch(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", cell) for cell in cells[1:4]]
+            figures = {name: tuple(map(float, rate.groups())) for name, rate in zip(("wer", "cer", "swer"), rates) if rate}
+            results.figures.setdefault(current, {})[modes[cells[0]]] = figures  # type: ignore[assignment]
+        elif line.startswith("| ") and len(cells) == 2:
+            results.facts[cells[0]] = cells[1]
+    block = re.search(r"```yaml\n(.*?)```", rest, re.S)
+    if not results.figures or "data hash (sha256)" not in results.facts or block is None:
+        raise AvsrError(f"{path}: is no RESULTS.md of the score stage; run ./run.sh --stage score.")
+    results.configuration.update(parse_yaml(block[1].encode(), path))
+    return results
 
 
 def split_line(split: str, data: Path, dump: Path) -> str:
