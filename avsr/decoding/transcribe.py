@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsr.decoding.default_model import find_model
+from avsr.decoding.first_use import first_words
 from avsr.errors import AvsrError
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def transcribe_files(videos: list[Path], *, model: Path | None, mode: str, out: 
     with _progress() as show:
         show("loading the model", None, 0.0)
         recognizer = _load(model or find_model())
+        words = first_words(recognizer.packed.meta)
+        if words is not None:
+            show.say(words)
         failed: list[tuple[Path, Path, str]] = []
         for number, (video, target) in enumerate(targets, 1):
             count = f"{number}/{len(targets)} " if len(targets) > 1 else ""
