@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,14 +20,17 @@ from avsr.text.pronunciation import Phoneme, phonemes
 RATE = 16000  # Hz of what is handed on
 MARKS = ".,?!;:…"  # at the end of an eojeol: a break in the sentence
 
-_FRAME = MODEL_RATE // 200  # samples: energy is looked at every 5 ms
-_QUIET_DB = -32.0  # below the loudest part of the utterance: nobody speaks
-_EDGE_SECONDS = 0.03  # kept before the first and after the last sound, and faded
+# Measured on 24 utterances against the energy of the sound (32 dB below the loudest: quiet). Spaces are 0.05 s and no
+# silence: what is before them sounds on for 0.05 s (median). The last symbol is given 0.3 to 0.7 s, which are mostly
+# silence: of a vowel a quarter is heard (0.03 s more or less), of a coda 0.06 s however long it is.
+_HEARD_IN_GAP, _LEAST_PAUSE = 0.05, 0.09  # seconds
+_LAST_VOWEL, _LAST_CODA = 0.25, 0.06  # as a fraction; in seconds
+_EDGE_SECONDS = 0.03  # faded at either end
+_TAIL_SECONDS = 0.12  # kept after the last sound, which may be that much longer than its time says
 _SILENCE_SECONDS = (0.2, 0.5)
 _SPEECH_DB = (-26.0, -20.0)  # dBFS, root mean square while somebody speaks
 _ROOM_DB = (-78.0, -62.0)  # dBFS
 _TEMPO_SPREAD, _PITCH_SPREAD = 0.05, 0.03  # of one speaker from sentence to sentence, as a fraction
-_VOICELESS_STOPS = frozenset("ㄱㄲㅋㄷㄸㅌㅂㅃㅍㅈㅉㅊ")
 _TENSE_STOPS = frozenset("ㄲㄸㅃ")
 _MIN_PHONE = 0.015  # seconds
 
@@ -49,8 +53,31 @@ class Speech:
         return len(self.samples) / RATE
 
 
+@dataclass(frozen=True)
+class Times:
+    """When everything of an utterance is said: ``phones`` and ``words`` as those of Speech, ``duration`` in seconds."""
+
+    phones: list[PhoneTime]
+    words: list[tuple[float, float, str]]
+    duration: float
+
+
+@dataclass(frozen=True)
+class _Script:
+    """How an utterance is to be said: ``symbols`` and, for each of the ``numbers`` that the model knows them by, a speed and a
+    pitch; ``sounds`` are the phonemes and ``eojeol`` the words."""
+
+    eojeol: list[str]
+    sounds: list[Phoneme]
+    symbols: list[Symbol]
+    numbers: list[int]
+    style: np.ndarray
+    speed: np.ndarray
+    pitch: np.ndarray
+
+
 class Voice:
-    """The voice of all speakers: ``Voice.load().say(...)``."""
+    """The voice of all speakers: ``Voice.load().say(...)``, or ``times(...)`` where the sound is not wanted."""
 
     def __init__(self, model: Kokoro) -> None:
         self._model = model
@@ -67,75 +94,75 @@ class Voice:
         same state gives the same samples on one machine. AvsrError where the text is empty, cannot be pronounced, or is
         too long for one breath (about 200 syllables).
         """
+        script = self._script(text, speaker, rng)
+        spoken = self._model.say(script.numbers, script.style, script.speed, script.pitch)
+        phones = _phone_times(script, spoken.bounds)
+        samples = _tighten_tense_stops(_close_final_stops(spoken.samples, phones), phones)
+        samples, phones = _cut(samples, phones, speaker.pitch)
+        phones, start = _lay_out(phones, rng)
+        return Speech(_set_in_room(samples, start, phones[-1].end, rng), phones, _words(phones, script.eojeol))
+
+    def times(self, text: str, speaker: Speaker, rng: np.random.Generator) -> Times:
+        """When ``say`` would say what, given the same state of ``rng``, at a small part of the cost."""
+        script = self._script(text, speaker, rng)
+        phones = _phone_times(script, self._model.times(script.numbers, script.style, script.speed))
+        phones, _ = _lay_out(_cut_times(phones, speaker.pitch), rng)
+        return Times(phones, _words(phones, script.eojeol), phones[-1].end)
+
+    def _script(self, text: str, speaker: Speaker, rng: np.random.Generator) -> _Script:
+        """Spell it, and draw the tempo and the tone of this time."""
         eojeol = text.split()
         if not eojeol:
             raise AvsrError("there is nothing to say: the sentence is empty.")
         sounds = phonemes(text)
         breaks = frozenset(index for index, word in enumerate(eojeol[:-1]) if word[-1] in MARKS)
         symbols = spell(sounds, breaks=breaks, end="?" if eojeol[-1].endswith("?") else ".")
-        samples, bounds = self._speak(symbols, speaker, rng)
-        phones = _phone_times(symbols, bounds, samples, sounds)
-        samples = _tighten_tense_stops(_close_final_stops(samples, phones), phones)
-        spoken, phones = _resample(samples, phones, speaker.pitch)
-        spoken, phones = _set_in_room(spoken, phones, rng)
-        return Speech(spoken, phones, _words(phones, [word.rstrip(MARKS) for word in eojeol]))
-
-    def _speak(self, symbols: list[Symbol], speaker: Speaker, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) samples at 24 kHz and (symbols + 1,) bounds of the symbols in seconds."""
         tempo = speaker.speed * float(np.exp(rng.normal(0.0, _TEMPO_SPREAD)))
         tone = speaker.tone * float(np.exp(rng.normal(0.0, _PITCH_SPREAD)))
         pieces = [(number, symbol) for symbol in symbols for number in self._model.symbols(symbol.text)]
-        spoken = self._model.say(
+        return _Script(
+            [word.rstrip(MARKS) for word in eojeol],
+            sounds,
+            symbols,
             [number for number, _ in pieces],
             self._model.style(speaker.style, len(pieces)),
             # Resampling by `pitch` will make everything so many times shorter.
             np.array([symbol.speed for _, symbol in pieces]) * tempo / speaker.pitch,
             np.array([symbol.pitch for _, symbol in pieces]) * tone,
         )
-        firsts = np.cumsum([0, *(len(symbol.text) for symbol in symbols)])
-        return spoken.samples, spoken.bounds[firsts] / MODEL_RATE
 
 
-def _phone_times(
-    symbols: list[Symbol], bounds: np.ndarray, samples: np.ndarray, sounds: list[Phoneme]
-) -> list[PhoneTime]:
-    """The phonemes' times in the model's samples, gaps between words given to their neighbours or made pauses."""
-    levels = _levels_db(samples)
+def _phone_times(script: _Script, symbol_bounds: np.ndarray) -> list[PhoneTime]:
+    """The phonemes' times in the model's samples, the gaps between words given to the sounds before them or made pauses."""
+    firsts = np.cumsum([0, *(len(symbol.text) for symbol in script.symbols)])
+    bounds = symbol_bounds[firsts] / MODEL_RATE
     phones: list[PhoneTime] = []
-    start = float(bounds[0])
-    for place, symbol in enumerate(symbols):
+    start, gap = float(bounds[0]), 0.0
+    for place, symbol in enumerate(script.symbols):
         end = float(bounds[place + 1])
-        following = symbols[place + 1].phoneme if place + 1 < len(symbols) else None
-        if symbol.phoneme is not None:
-            if following == symbol.phoneme:
-                continue  # more of the same phoneme comes
-            phones.append(PhoneTime(start, end, sounds[symbol.phoneme]))
+        following = script.symbols[place + 1].phoneme if place + 1 < len(script.symbols) else None
+        if symbol.phoneme is None:
+            gap += end - start
+        elif following == symbol.phoneme:
+            continue  # more of the same phoneme comes
         else:
-            last = phones.pop()
-            quiet_from = max(_quiet_from(levels, last.start, end), last.start + _MIN_PHONE)
-            stop_follows = following is not None and sounds[following].symbol in _VOICELESS_STOPS
-            if end - quiet_from < 0.04 or (stop_follows and end - quiet_from < 0.1):
-                # A space is no silence: the sound before it goes on, or the mouth is already shut for the stop after it.
-                end = min(quiet_from, end) if stop_follows else end
-                phones.append(PhoneTime(last.start, end, last.phoneme))
-            else:
-                phones += [PhoneTime(last.start, quiet_from, last.phoneme), PhoneTime(quiet_from, end, None)]
+            phones.append(PhoneTime(start, end, script.sounds[symbol.phoneme]))
         start = end
-    return phones
+        if symbol.phoneme is None and following is not None:
+            phones[-1:] = _into_gap(phones[-1], gap)
+            gap = 0.0
+    last = phones[-1]
+    long = last.end - last.start
+    heard = max(_MIN_PHONE, min(long, _LAST_CODA if last.phoneme.kind == "coda" else _LAST_VOWEL * long))
+    return [*phones[:-1], PhoneTime(last.start, last.start + heard, last.phoneme), PhoneTime(last.start + heard, start, None)]
 
 
-def _levels_db(samples: np.ndarray) -> np.ndarray:
-    """Level of each 5 ms of (N,) samples in dB below the loudest."""
-    count = len(samples) // _FRAME
-    power = np.square(samples[: count * _FRAME].reshape(count, _FRAME), dtype=np.float64).mean(1)
-    return 10.0 * np.log10(power / max(float(power.max()), 1e-12) + 1e-12)
-
-
-def _quiet_from(levels: np.ndarray, start: float, end: float) -> float:
-    """The time, between ``start`` and ``end`` seconds, from which on nothing is heard until ``end``."""
-    first, last = int(start * MODEL_RATE / _FRAME), int(end * MODEL_RATE / _FRAME)
-    (heard,) = np.nonzero(levels[first:last] > _QUIET_DB)
-    return start if len(heard) == 0 else min((first + int(heard[-1]) + 1) * _FRAME / MODEL_RATE, end)
+def _into_gap(last: PhoneTime, gap: float) -> list[PhoneTime]:
+    """The sound before a gap of so many seconds between words, with the pause where one is heard."""
+    if gap < _LEAST_PAUSE:
+        return [PhoneTime(last.start, last.end + gap, last.phoneme)]
+    quiet_from = last.end + _HEARD_IN_GAP
+    return [PhoneTime(last.start, quiet_from, last.phoneme), PhoneTime(quiet_from, last.end + gap, None)]
 
 
 def _close_final_stops(samples: np.ndarray, phones: list[PhoneTime]) -> np.ndarray:
@@ -145,13 +172,12 @@ def _close_final_stops(samples: np.ndarray, phones: list[PhoneTime]) -> np.ndarr
     vowel.
     """
     samples = samples.copy()
-    for phone, after in zip(phones, [*phones[1:], None], strict=True):
+    for phone, after in pairwise(phones):
         sound = phone.phoneme
-        if sound is None or sound.kind != "coda" or sound.symbol not in STOP_CODAS:
-            continue
-        if after is None or after.phoneme is None:
-            begin = int(phone.start * MODEL_RATE)
-            end = int((phone.end if after is None else after.end) * MODEL_RATE) if after else len(samples)
+        if sound is not None and sound.kind == "coda" and sound.symbol in STOP_CODAS and after.phoneme is None:
+            begin, end = int(phone.start * MODEL_RATE), int(after.end * MODEL_RATE)
+            if after is phones[-1]:
+                end = len(samples)
             fade = min(int(0.03 * MODEL_RATE), end - begin)
             samples[begin : begin + fade] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
             samples[begin + fade : end] = 0.0
@@ -168,42 +194,51 @@ def _tighten_tense_stops(samples: np.ndarray, phones: list[PhoneTime]) -> np.nda
     return samples
 
 
-def _resample(samples: np.ndarray, phones: list[PhoneTime], pitch: float) -> tuple[np.ndarray, list[PhoneTime]]:
+def _cut(samples: np.ndarray, phones: list[PhoneTime], pitch: float) -> tuple[np.ndarray, list[PhoneTime]]:
     """At 16 kHz and ``pitch`` times higher and faster, from just before the first phone to just after the last sound."""
     import soxr
 
-    first = max(0, int((phones[0].start - _EDGE_SECONDS) * MODEL_RATE))
-    voiced = [phone for phone in phones if phone.phoneme is not None]
-    last = min(len(samples), int((voiced[-1].end + _EDGE_SECONDS) * MODEL_RATE))
+    first = _first_sample(phones)
+    last = min(len(samples), int((phones[-2].end + _TAIL_SECONDS) * MODEL_RATE))
     cut = samples[first:last].copy()
     edge = min(int(_EDGE_SECONDS * MODEL_RATE), len(cut) // 2)
     ramp = np.linspace(0.0, 1.0, edge, dtype=np.float32)
     cut[:edge] *= ramp
     cut[-edge:] *= ramp[::-1]
     spoken = np.asarray(soxr.resample(cut, MODEL_RATE * pitch, RATE, quality="HQ"), np.float32)
-    offset = first / MODEL_RATE
-    kept = phones if phones[-1].phoneme is not None else phones[:-1]
-    return spoken, [PhoneTime((p.start - offset) / pitch, (p.end - offset) / pitch, p.phoneme) for p in kept]
+    return spoken, _cut_times(phones, pitch)
 
 
-def _set_in_room(
-    spoken: np.ndarray, phones: list[PhoneTime], rng: np.random.Generator
-) -> tuple[np.ndarray, list[PhoneTime]]:
-    """The speech at a drawn level between drawn silences, with the room's noise under all of it; times to 1 ms."""
+def _cut_times(phones: list[PhoneTime], pitch: float) -> list[PhoneTime]:
+    """The times in what ``_cut`` leaves, without the pause at the end."""
+    offset = _first_sample(phones) / MODEL_RATE
+    return [PhoneTime((p.start - offset) / pitch, (p.end - offset) / pitch, p.phoneme) for p in phones[:-1]]
+
+
+def _first_sample(phones: list[PhoneTime]) -> int:
+    return max(0, int((phones[0].start - _EDGE_SECONDS) * MODEL_RATE))
+
+
+def _lay_out(phones: list[PhoneTime], rng: np.random.Generator) -> tuple[list[PhoneTime], int]:
+    """The times between drawn silences, to 1 ms, and the sample at which what was cut begins."""
     before, after = rng.uniform(*_SILENCE_SECONDS, size=2)
-    level, room = rng.uniform(*_SPEECH_DB), rng.uniform(*_ROOM_DB)
     # The silences are counted from the first and the last phoneme, not from the edges around them. Whole milliseconds.
-    start = max(0, round(1000 * (before - phones[0].start))) * 16
-    milliseconds = max(start // 16 + -(-len(spoken) // 16), round(1000 * (start / RATE + phones[-1].end + after)))
-    samples = np.zeros(milliseconds * 16, np.float32)
+    begin = max(0, round(1000 * (before - phones[0].start))) / 1000
+    times = [round(begin + phone.start, 3) for phone in phones] + [round(begin + phones[-1].end, 3)]
+    placed = [PhoneTime(a, b, p.phoneme) for a, b, p in zip(times[:-1], times[1:], phones, strict=True)]
+    end = round(begin + phones[-1].end + after, 3)
+    return [PhoneTime(0.0, times[0], None), *placed, PhoneTime(times[-1], end, None)], round(begin * RATE)
+
+
+def _set_in_room(spoken: np.ndarray, start: int, duration: float, rng: np.random.Generator) -> np.ndarray:
+    """The speech at a drawn level, from sample ``start`` on, with the room's noise under all of it."""
+    level, room = rng.uniform(*_SPEECH_DB), rng.uniform(*_ROOM_DB)
+    samples = np.zeros(round(duration * RATE), np.float32)
     loud = np.sqrt(np.mean(np.square(spoken, dtype=np.float64))) or 1.0
     gain = min(10.0 ** (level / 20.0) / loud, 0.9 / max(float(np.abs(spoken).max()), 1e-6))
     samples[start : start + len(spoken)] = spoken * np.float32(gain)
     samples += pink(len(samples), rng) * np.float32(10.0 ** (room / 20.0))
-    times = [round(start / RATE + phone.start, 3) for phone in phones] + [round(start / RATE + phones[-1].end, 3)]
-    placed = [PhoneTime(a, b, p.phoneme) for a, b, p in zip(times[:-1], times[1:], phones, strict=True)]
-    end = milliseconds / 1000
-    return samples, [PhoneTime(0.0, times[0], None), *placed, PhoneTime(times[-1], end, None)]
+    return samples
 
 
 def _words(phones: list[PhoneTime], eojeol: list[str]) -> list[tuple[float, float, str]]:

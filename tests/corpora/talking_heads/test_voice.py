@@ -64,10 +64,25 @@ def test_the_same_state_says_the_same_and_another_does_not(voice, speech):
     assert other.duration != speech.duration
 
 
+@pytest.mark.parametrize("text", ["학생 아빠 칠 국밥", "안녕하세요, 저는 김민수입니다!", "어디에 가", "칠"])
+def test_times_alone_are_those_of_the_sound(voice, text):
+    for speaker in make_speakers(2, 3):
+        said, timed = (say(text, speaker, np.random.default_rng(7)) for say in (voice.say, voice.times))
+        assert timed.phones == said.phones and timed.words == said.words and timed.duration == said.duration
+
+
+def test_nothing_is_cut_off_at_the_end(voice):
+    """The time of the last vowel is a guess: sound that goes on after it is kept."""
+    said = voice.say("어디에 가", make_speakers(1, 1)[0], np.random.default_rng(2))
+    last = said.phones[-1]
+    assert level(said, last.end - 0.05, last.end) < 0.02 * level(said, said.phones[1].start, last.start)
+
+
 @pytest.mark.parametrize("text", ["", "  ", "TV", "3"])
 def test_what_cannot_be_said_is_a_sentence(voice, text):
-    with pytest.raises(AvsrError):
-        voice.say(text, make_speakers(1, 1)[0], np.random.default_rng(0))
+    for say in (voice.say, voice.times):
+        with pytest.raises(AvsrError):
+            say(text, make_speakers(1, 1)[0], np.random.default_rng(0))
 
 
 def test_too_much_for_one_breath_is_a_sentence(voice):
