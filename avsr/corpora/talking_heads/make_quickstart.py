@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from avsr.corpora.talking_heads.quickstart import INDEX
-from avsr.corpora.talking_heads.sentences import command_sentences
+from avsr.corpora.talking_heads.sentences import as_read, command_sentences
 from avsr.corpora.talking_heads.speakers import Speaker, make_speakers
 from avsr.corpora.talking_heads.speech_files import BITRATE, save_speech
 from avsr.corpora.talking_heads.voice import Voice
@@ -43,7 +43,7 @@ def make_quickstart(out: Path, seed: int, speakers: int = SPEAKERS, sentences: i
     voice = Voice.load() if waiting else None
     for name, speaker, text in track(waiting, "speaking", console=Console(stderr=True)):
         rng = np.random.default_rng([seed, 1, int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)])
-        save_speech(voice.say(text, speaker, rng), _part(out, name))
+        save_speech(voice.say(as_read(text), speaker, rng), _part(out, name))
     return _pack(out, jobs, people, order)
 
 

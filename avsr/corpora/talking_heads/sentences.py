@@ -31,6 +31,18 @@ def command_sentences(count: int, rng: np.random.Generator) -> list[str]:
     return [" ".join(words[i] for words, i in zip(slots, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def as_read(sentence: str) -> str:
+    """The sentence as it is handed to the voice: a command with a comma after each word, any other as it is.
+
+    The words of a command say nothing of each other, so a person reads them as a list: none runs into the next (만약 오 is not
+    마냐고), and Whisper base makes a third fewer errors for 8 % more time (8 sentences: CER 26 and 16).
+    """
+    words = sentence.split()
+    slots = list(read_lexicon("command").values())
+    is_command = len(words) == len(slots) and all(word in slot for word, slot in zip(words, slots, strict=True))
+    return ", ".join(words) if is_command else sentence
+
+
 def daily_sentences(count: int, rng: np.random.Generator) -> list[str]:
     """``count`` different sentences of daily life, two to nine eojeol, put together by `grammar` from the lexicon.
 

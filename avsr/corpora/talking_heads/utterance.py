@@ -12,6 +12,7 @@ import numpy as np
 from avsr.corpora.talking_heads.corpus import Item, Order, rng_for
 from avsr.corpora.talking_heads.identity import Identity
 from avsr.corpora.talking_heads.manner import MouthStyle
+from avsr.corpora.talking_heads.sentences import as_read
 from avsr.corpora.talking_heads.speakers import Speaker, make_speakers
 from avsr.corpora.talking_heads.voice import Speech, Voice
 from avsr.errors import AvsrError
@@ -84,7 +85,7 @@ def say(item: Item, seed: int) -> Speech:
     """The speech, out of the shipped ones or spoken now."""
     if item.shipped is not None:
         return _shipped()[item.shipped].load()
-    return _voice().say(item.text, _speaker(item.voice, seed), rng_for(seed, item.utt, "voice"))
+    return _voice().say(as_read(item.text), _speaker(item.voice, seed), rng_for(seed, item.utt, "voice"))
 
 
 def draw(item: Item, order: Order, speech: Speech) -> tuple[np.ndarray, float]:

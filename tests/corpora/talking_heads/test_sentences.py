@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avsr.corpora.talking_heads.lexicon import read_lexicon
-from avsr.corpora.talking_heads.sentences import command_sentences, read_sentences
+from avsr.corpora.talking_heads.sentences import as_read, command_sentences, read_sentences
 from avsr.errors import AvsrError
 from avsr.text.hangul import is_syllable
 
@@ -31,6 +31,19 @@ def test_the_classic_command_can_be_said():
     assert all(word in slot for word, slot in zip("학생 축구 그러나 칠 노랑".split(), slots, strict=True))
     words = [word for slot in slots for word in slot]
     assert len(set(words)) == len(words) == 60
+
+
+@pytest.mark.parametrize(
+    ("sentence", "read"),
+    [
+        ("학생 축구 만약 오 노랑", "학생, 축구, 만약, 오, 노랑"),
+        ("학생 축구 만약 오", "학생 축구 만약 오"),
+        ("축구 학생 만약 오 노랑", "축구 학생 만약 오 노랑"),
+        ("오늘 저녁에 친구를 만나요 네", "오늘 저녁에 친구를 만나요 네"),
+    ],
+)
+def test_commands_are_read_as_a_list(sentence, read):
+    assert as_read(sentence) == read
 
 
 def test_same_seed_same_commands():

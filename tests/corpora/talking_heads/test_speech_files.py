@@ -74,7 +74,7 @@ class Humming:
     def say(self, text, speaker, rng) -> Speech:
         Humming.said += 1
         made = speech(tone=100 * int(speaker.name[1:]))
-        return Speech(made.samples, made.phones, [(0.4, 0.8, text.split()[0])])
+        return Speech(made.samples, made.phones, [(0.4, 0.8, text.split(", ")[0])])
 
 
 def test_the_quick_start_is_packed_goes_on_where_it_stopped_and_reads_back(tmp_path, monkeypatch):
