@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import types
 
 import pytest
 
 from avsr.lips import extract
 from avsr.lips.folder import crop_folder
 from avsr.tables import write_table
-from benchmarks import compression, lips, measure, prefix_score, transcribe
+from benchmarks import compression, lips, measure, prefix_score, synth, transcribe
 from tests.decoding.conftest import DrawnFace, packed, run  # noqa: F401  (fixtures)
 from tests.media_maker import make_video
 
@@ -63,3 +64,25 @@ def test_compression(capsys, packed, tmp_path):  # noqa: F811
     said = capsys.readouterr().out
     assert "1 utterances" in said and all(f"{name}: WER" in said for name in ("fresh", "stored"))
     assert float(re.search(r"at ([\d.]+) dB", said)[1]) > 30
+
+
+def test_synth(capsys, monkeypatch):
+    """What is made is another test's; here nothing is, and the alternatives are told apart."""
+    made = []
+
+    def make(order, folder, *, nj):
+        made.append((order.domain, order.full_face, folder.name, nj))
+        return types.SimpleNamespace(seconds=60.0)
+
+    failed: list = []
+    monkeypatch.setattr(synth, "make_corpus", make)
+    monkeypatch.setattr(synth, "crop_folder", lambda folder, out, nj: types.SimpleNamespace(failed=failed))
+    synth.main(["--utterances", "12", "--runs", "1", "--nj", "3"])
+    assert len(re.findall(r"[\d.]+ s of speech a second \(60 s in", capsys.readouterr().out)) == 3
+    turn = [("daily", False), ("command", False), ("command", True)]
+    assert [entry[:2] for entry in made] == turn + turn and len({entry[2] for entry in made}) == 6
+    failed.append(("a", "a.mp4", "no face"))
+    with pytest.raises(SystemExit, match="1 whole faces were not cropped: no face"):
+        synth.main(["--utterances", "12"])
+    with pytest.raises(SystemExit, match="give 12 or more"):
+        synth.main(["--utterances", "2"])
