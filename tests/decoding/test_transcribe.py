@@ -117,6 +117,21 @@ def test_several_videos_go_on_after_a_failure(packed, video, face, tmp_path, cap
     assert not (out / "failed.tsv").exists()
 
 
+def test_a_model_with_a_card_says_once_what_it_is(run, video, tmp_path, monkeypatch, capsys):
+    from avsr.decoding.packed import pack
+    from tests.decoding.conftest import DECODE
+
+    monkeypatch.setenv("AVSR_CACHE", str(tmp_path / "cache"))
+    model = tmp_path / "carded.zip"
+    pack(*run, model, {"name": "carded", "decode": DECODE, "card": {"first_use": "This is a model [of straw]."}})
+    told = []
+    for _ in range(2):
+        assert transcribe_files([video], model=model, mode="audio", out=tmp_path / "out") == 0
+        told.append("This is a model [of straw].\n" in capsys.readouterr().err)
+    assert told == [True, False]
+    assert json.loads((tmp_path / "out" / "a clip.json").read_text(encoding="utf-8"))["model"] == "carded"
+
+
 def test_a_single_failure_raises_and_leaves_nothing(packed, tmp_path):
     (tmp_path / "notes.mp4").write_text("not media")
     with pytest.raises(MediaError, match="notes.mp4"):
