@@ -192,7 +192,7 @@ def read_results(path: Path) -> WrittenResults:
             rates = [re.fullmatch(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", cell) for cell in cells[1:4]]
             figures = {name: tuple(map(float, rate.groups())) for name, rate in zip(("wer", "cer", "swer"), rates) if rate}
             results.figures.setdefault(current, {})[modes[cells[0]]] = figures  # type: ignore[assignment]
-        elif line.startswith("| ") and len(cells) == 2:
+        elif line.startswith("| ") and len(cells) == 2 and cells[0].strip("-"):
             results.facts[cells[0]] = cells[1]
     block = re.search(r"```yaml\n(.*?)```", rest, re.S)
     if not results.figures or "data hash (sha256)" not in results.facts or block is None:
