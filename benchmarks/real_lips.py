@@ -25,7 +25,7 @@ import numpy as np
 from avsr.corpora.aihub538 import read_corpus
 from avsr.corpora.labels import read_label_text
 from avsr.decoding.default_model import find_model
-from avsr.decoding.likelihood import TextScores, lip_features, text_log_likelihood, unknown_characters
+from avsr.decoding.likelihood import TextScores, lip_features, text_log_likelihood, unknown_tokens
 from avsr.decoding.packed import PackedModel, load_packed
 from avsr.decoding.recognizer import packed_options
 from avsr.decoding.runtime import limit_threads
@@ -40,7 +40,7 @@ from avsr.text.normalize import normalize_training
 from benchmarks.ranking import SentencePool, chance, corrected, derangements, hits, interval, is_hangul_text
 
 SCORES = ("joint", "ctc", "ctc_unspaced", "attention")
-_VERSION = 1  # of what the kept scores mean
+_VERSION = 2  # of what the kept scores mean
 _SHUFFLES = 2000
 
 
@@ -252,13 +252,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _unknown(packed: PackedModel, items: Sequence[Item]) -> list[str]:
     """A sentence on the texts that hold what the token list lacks, if there are any."""
-    lacking = [unknown_characters(item.texts, packed.tokenizer) for item in items]
+    lacking = [unknown_tokens(item.texts, packed.tokenizer) for item in items]
     if not any(lacking):
         return []
     count, true = sum(map(len, lacking)), sum(0 in places for places in lacking)
-    missing = "".join(sorted({c for places in lacking for value in places.values() for c in value}))
+    missing = sorted({token for places in lacking for tokens in places.values() for token in tokens})
     total = sum(len(item.texts) for item in items)
-    names = " ".join(f"U+{ord(c):04X}" for c in missing)
+    # Conjoining jamo are seen by their numbers alone.
+    names = " ".join(f"U+{ord(token):04X}" if len(token) == 1 else token for token in missing)
     return [f"{count} of {total} texts, {true} of them true ones, hold what the model has no token for (<unk>): {names}"]
 
 

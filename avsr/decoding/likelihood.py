@@ -91,7 +91,7 @@ def text_log_likelihood(
     Args:
         model: in eval().
         features: of the clip, by the same model.
-        texts: n normalised texts; a character that the token list lacks counts as ``<unk>``, see `unknown_characters`.
+        texts: n normalised texts; what the token list lacks counts as ``<unk>``, see `unknown_tokens`.
         tokenizer: of the model.
 
     Raises:
@@ -102,12 +102,14 @@ def text_log_likelihood(
         raise AvsrError(f"text {empty + 1} of {len(texts)} is empty, so it has no likelihood; leave it out.")
     tokens = [tokenizer.encode(text) for text in texts]
     spaced = ctc_log_likelihood(features.log_probs, tokens)
-    if SPACE in tokenizer.token_list and tokenizer.token_type != "bpe":
-        space = tokenizer.token_list.index(SPACE)
-        bare = [[token for token in sequence if token != space] for sequence in tokens]
-        unspaced = ctc_log_likelihood(without_token(features.log_probs, space), bare)
+    if tokenizer.token_type == "bpe":
+        unspaced = np.full(len(texts), np.nan)
     else:
-        unspaced = spaced if tokenizer.token_type != "bpe" else np.full(len(texts), np.nan)
+        bare = [tokenizer.encode(text.replace(" ", "")) for text in texts]
+        log_probs = features.log_probs
+        if SPACE in tokenizer.token_list:  # a corpus of single words has none
+            log_probs = without_token(log_probs, tokenizer.token_list.index(SPACE))
+        unspaced = ctc_log_likelihood(log_probs, bare)
     return TextScores(spaced, unspaced, attention_log_likelihood(model, features.memory, tokens))
 
 
@@ -183,11 +185,12 @@ def attention_log_likelihood(model: AVSRModel, memory: torch.Tensor, texts: Sequ
     return scores
 
 
-def unknown_characters(texts: Sequence[str], tokenizer: Tokenizer) -> dict[int, str]:
-    """Place in `texts` -> what of it the token list lacks, in order, for the texts where that is so."""
+def unknown_tokens(texts: Sequence[str], tokenizer: Tokenizer) -> dict[int, list[str]]:
+    """Place in `texts` -> the tokens of it that the token list lacks, in order, each once; for the texts where there are
+    any."""
     known, found = set(tokenizer.token_list), {}
     for place, text in enumerate(texts):
         lacking = [token for token in tokenizer.text2tokens(text) if token not in known]
         if lacking:
-            found[place] = "".join(dict.fromkeys(lacking))
+            found[place] = list(dict.fromkeys(lacking))
     return found

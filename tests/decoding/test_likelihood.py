@@ -17,11 +17,12 @@ from avsr.decoding.likelihood import (
     ctc_log_likelihood,
     lip_features,
     text_log_likelihood,
-    unknown_characters,
+    unknown_tokens,
     without_token,
 )
 from avsr.errors import AvsrError
 from avsr.lips.mouth_clip import MouthClip
+from avsr.text.tokens import Tokenizer
 
 SPACE = 3
 
@@ -133,5 +134,14 @@ def test_what_cannot_be_scored_is_told(recognizer):
     features = lip_features(packed.model, mouth(5))
     with pytest.raises(AvsrError, match="text 2 of 2 is empty"):
         text_log_likelihood(packed.model, features, ["오늘", " "], packed.tokenizer)
-    assert unknown_characters(["오늘", "꿈 3"], packed.tokenizer).keys() == {1}
-    assert "3" in unknown_characters(["3"], packed.tokenizer)[0]
+    assert unknown_tokens(["오늘", "꿈 3"], packed.tokenizer).keys() == {1}
+    assert unknown_tokens(["3 오늘 3"], packed.tokenizer) == {0: ["3"]}
+
+
+def test_a_token_list_without_a_space(recognizer):
+    packed = recognizer.packed
+    names = ["" if name == "<space>" else name for name in packed.tokenizer.token_list]
+    features, bare = lip_features(packed.model, mouth(40)), Tokenizer("jamo", names)
+    scores = text_log_likelihood(packed.model, features, ["내일 또", "내일또"], bare)
+    assert scores.ctc_unspaced[0] == scores.ctc_unspaced[1] == scores.ctc[1]
+    assert unknown_tokens(["내일 또", "내일또"], bare) == {0: ["<space>"]}
