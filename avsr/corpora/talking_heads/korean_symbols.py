@@ -5,6 +5,10 @@ beginning of an eojeol it is voiceless with a little aspiration. A tense one is 
 release is shortened in the sound, see `tense_stops`); an aspirated one has a long aspiration. In Seoul speech the pitch
 of a word's first syllable tells them apart as much: low after plain stops, high after tense and aspirated ones, ㅅ and ㅎ
 (Jun 1993, accentual phrase; Kang 2014).
+
+What Whisper base read of 20 sentences, 330 syllables, with one thing changed at a time: a coda ㄹ as a tap instead of [l],
+which the model makes a vowel (필통: 피우통), 38 errors for 48, so it is a tap; ㅓ as [ɔ] or [ə], plain stops without their
+breath or an aspiration of [h] made no difference that 6 sentences show; a longer aspiration was heard as a tense stop.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ VOICED = {"ㄱ": "ɡ", "ㄷ": "d", "ㅂ": "b", "ㅈ": "ʥ"}
 TENSE = {"ㄲ": "k", "ㄸ": "t", "ㅃ": "p", "ㅉ": "ʨ", "ㅆ": "s"}
 ASPIRATED = {"ㅋ": "kʰ", "ㅌ": "tʰ", "ㅍ": "pʰ", "ㅊ": "ʨʰ"}
 OTHERS = {"ㄴ": "n", "ㄹ": "ɾ", "ㅁ": "m", "ㅅ": "s", "ㅎ": "h"}
-CODAS = {"ㄱ": "k", "ㄴ": "n", "ㄷ": "t", "ㄹ": "l", "ㅁ": "m", "ㅂ": "p", "ㅇ": "ŋ"}
+CODAS = {"ㄱ": "k", "ㄴ": "n", "ㄷ": "t", "ㄹ": "ɾ", "ㅁ": "m", "ㅂ": "p", "ㅇ": "ŋ"}
 VOWELS = {
     "ㅏ": "a", "ㅐ": "ɛ", "ㅑ": "ja", "ㅒ": "jɛ", "ㅓ": "ʌ", "ㅔ": "e", "ㅕ": "jʌ", "ㅖ": "je", "ㅗ": "o", "ㅘ": "wa", "ㅙ": "wɛ",
     "ㅚ": "we", "ㅛ": "jo", "ㅜ": "u", "ㅝ": "wʌ", "ㅞ": "we", "ㅟ": "wi", "ㅠ": "ju", "ㅡ": "ɯ", "ㅢ": "ɰi", "ㅣ": "i",
@@ -63,6 +67,8 @@ def _spell_one(phoneme: Phoneme, before: Phoneme | None, after: Phoneme | None, 
     if phoneme.kind == "vowel":
         return [Symbol(sign, index) for sign in VOWELS[letter]]
     if phoneme.kind == "coda":
+        if letter == "ㄹ" and after is not None and after.symbol == "ㄹ":
+            return [Symbol("l", index)]  # 달라 is [talla]: the tap is for a single one
         return [Symbol(CODAS[letter], index)]
     if letter in TENSE:
         return _spell_tense(letter, before, after, index)
@@ -79,7 +85,7 @@ def _spell_one(phoneme: Phoneme, before: Phoneme | None, after: Phoneme | None, 
     if letter == "ㅅ":
         return [Symbol("s", index), Symbol("ʰ", index, speed=_SHORT)]  # ㅅ is breathy, ㅆ is not
     if letter == "ㄹ" and before is not None and before.kind == "coda":
-        return [Symbol("l", index)]  # 달라 is [talla]: the tap is for a single one
+        return [Symbol("l", index)]
     return [Symbol(OTHERS[letter], index)]
 
 

@@ -34,6 +34,10 @@ def test_plain_stops_are_voiced_between_voiced_sounds_only():
     assert "ll" in written("달라") and "ɾ" in written("다리")
 
 
+def test_a_coda_of_its_own_is_a_tap():
+    assert "phiɾthoŋ" in written("필통").replace("ʰ", "h") and "l" not in written("물을 마실 사람")
+
+
 def test_s_is_palatal_before_i():
     assert "ɕi" in written("시") and "ɕja" in written("샤") and "sʰa" in written("사") and "ssa" in written("싸")
 
