@@ -88,7 +88,8 @@ class AVSRPreprocessor(AbsPreprocessor):
         if words:
             first, stop, words = choose_piece(words, stop, rng, config)
             text = " ".join(word for *_, word in words)
-        factor = rng.uniform(*config.tempo)
+        crowded = len(self.tokenizer.encode(text)) / (config.densest * (stop - first))
+        factor = max(rng.uniform(*config.tempo), min(1.0, crowded))
         words = [(a * factor, b * factor, word) for a, b, word in words]
         if frames is not None:
             frames, confidence = frames[first:stop], confidence[first:stop]

@@ -68,6 +68,18 @@ def test_both_streams_of_a_piece_begin_at_the_same_time(tmp_path):
         assert len(out["speech"]) == 640 * len(out["video"])
 
 
+def test_haste_leaves_a_frame_for_each_token(tmp_path):
+    tokenizer = build_token_list(["f"], "char", vocab_size=None, out_dir=tmp_path)
+    picture, speech = (np.zeros((50, 96, 96), np.uint8), np.ones(50, np.float32)), np.ones(50 * 640, np.float32)
+    for text, fewest in (("f" * 10, 35), ("f" * 40, 48), ("f" * 60, 50)):
+        data = {"text": text, "speech": speech, "video": picture}
+        np.random.seed(0)
+        made = [AVSRPreprocessor(True, tokenizer, Augmentation())("utt", data) for _ in range(20)]
+        lengths = [len(out["video"]) for out in made]
+        assert min(lengths) >= fewest and all(abs(len(out["speech"]) - 640 * len(out["video"])) <= 640 for out in made)
+        assert min(lengths) < 50 or len(text) > 41
+
+
 def test_a_piece_after_the_end_of_the_sound_is_silent(tmp_path):
     tokenizer = build_token_list(["f"], "char", vocab_size=None, out_dir=tmp_path)
     picture = np.zeros((75, 96, 96), np.uint8), np.ones(75, np.float32)

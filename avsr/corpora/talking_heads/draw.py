@@ -19,25 +19,29 @@ _GAMMA = (255 * np.linspace(0, 1, 4096) ** (1 / 2.2) + 0.5).astype(np.uint8)
 _NOMINAL = (480, 640)  # the picture whose pixels the face points are measured in before they go to the crop
 _MARGIN = 26  # pixels of the crop that a jaw or a nod may carry something into it
 _LOOKS = 8  # every so many pictures it is seen what shows
+_OFF = (0.1, 0.65)  # pixels, deviation of a point that a detector finds
+_MISJUDGED = (0.003, 0.015)  # deviation of the face's size
+_BREATH = 12  # pictures in which that error changes
 _APERTURE = 0.16  # decimetres over which the opening of the mouth lets light in
 
 
 def draw_mouth_clip(
-    head: Head, identity: Identity, motion: Motion, camera: Camera, rng: np.random.Generator
+    head: Head, identity: Identity, motion: Motion, camera: Camera, rng: np.random.Generator, times: int = _TIMES
 ) -> np.ndarray:
     """(T, 96, 96) uint8 grey: what avsr.lips.crop cuts from the same clip's whole faces, drawn without the rest.
 
     The geometry is the crop's own: the head's five points as the camera sees them, smoothed over time, carried to the
-    template. Only what the crop can show is drawn. `rng` draws the grey of the room behind a head that is turned.
+    template, after they were found as unsurely as a detector finds them. Only what the crop can show is drawn, `times`
+    the size. `rng` draws the detector's errors and the grey of the room behind a head that is turned.
     """
     import cv2
 
     person = portrait(head, identity)
     points = camera.project(_posed_marks(head, person.body, motion, camera), *_NOMINAL)
     points[..., 0] += 0.5  # MediaPipe counts from the picture's edge, not from its first pixel's middle
-    matrices = np.stack([similarity(five) for five in smooth(points.astype(np.float64))])
-    warps = _enlarged(matrices)
-    side = SIDE * _TIMES
+    matrices = np.stack([similarity(five) for five in smooth(_found(points.astype(np.float64), rng))])
+    warps = _enlarged(matrices, times)
+    side = SIDE * times
     canvas = _Canvas(side, side)
     lens = camera.lens(*_NOMINAL)
     near = _Stage(head, person, motion, camera, _near(person.body, camera, motion, matrices))
@@ -47,13 +51,13 @@ def draw_mouth_clip(
         raster.shows(near.screen, near.triangles, near.two_sided, np.float32(side), shown)
     stage = _Stage(head, person, motion, camera, near.numbers[shown])
     behind = np.uint8(np.clip(255 * np.mean(identity.background) + rng.normal(0, 15), 0, 255))
-    scale = float(np.hypot(*matrices[len(matrices) // 2][0, :2])) * _TIMES * _face_scale(camera, _NOMINAL)
+    scale = float(np.hypot(*matrices[len(matrices) // 2][0, :2])) * times * _face_scale(camera, _NOMINAL)
     clip = np.empty((len(warps), SIDE, SIDE), np.uint8)
     for index, warp in enumerate(warps):
         stage.set(index, lens, warp)
         canvas.image[:] = behind
         canvas.draw(stage, scale)
-        small = cv2.resize(canvas.image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        small = canvas.image if times == 1 else cv2.resize(canvas.image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         cv2.cvtColor(small, cv2.COLOR_RGB2GRAY, dst=clip[index])
     return clip
 
@@ -74,7 +78,7 @@ def draw_face_clip(
     stage = _Stage(head, person, motion, camera, np.arange(len(person.body.triangles)))
     canvas = _Canvas(height * _TIMES, width * _TIMES)
     backdrop = _backdrop(identity, canvas.image.shape[:2], rng)
-    lens, warp = camera.lens(height, width), _enlarged(np.eye(2, 3)[None])[0]
+    lens, warp = camera.lens(height, width), _enlarged(np.eye(2, 3)[None], _TIMES)[0]
     scale = _face_scale(camera, size) * _TIMES
     clip = np.empty((len(motion.units), height, width, 3), np.uint8)
     for index, picture in enumerate(clip):
@@ -189,10 +193,22 @@ def _near(body: Body, camera: Camera, motion: Motion, matrices: np.ndarray) -> n
     return chosen[towards | body.two_sided[chosen]]
 
 
-def _enlarged(matrices: np.ndarray) -> np.ndarray:
-    """(T, 2, 3) float32: the same maps to drawings of `_TIMES` times the size; the middles of pixels stay where they are."""
-    larger = matrices * _TIMES
-    larger[:, :, 2] += (_TIMES - 1) / 2
+def _found(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(T, 5, 2) pixels: the face points as a detector finds them, each a little off in every picture, and the face's size
+    now a little over- and now a little underrated. The crop of AI-Hub, GRID and a web video trembles by .10 to .24
+    pixels from picture to picture; how much here belongs to the clip."""
+    total = len(points)
+    off = rng.uniform(*_OFF) * rng.standard_normal(points.shape)
+    knots = rng.standard_normal(total // _BREATH + 3)
+    size = 1 + rng.uniform(*_MISJUDGED) * np.interp(np.arange(total) / _BREATH, np.arange(len(knots)), knots)
+    middle = points.mean(axis=1, keepdims=True)
+    return middle + size[:, None, None] * (points - middle) + off
+
+
+def _enlarged(matrices: np.ndarray, times: int) -> np.ndarray:
+    """(T, 2, 3) float32: the same maps to drawings `times` the size; the middles of pixels stay where they are."""
+    larger = matrices * times
+    larger[:, :, 2] += (times - 1) / 2
     return larger.astype(np.float32)
 
 

@@ -15,8 +15,10 @@ from avsr.corpora.talking_heads.timing import PhoneTime
 from avsr.corpora.talking_heads.visemes import gestures
 from avsr.errors import AvsrError
 
-_SWAY = 0.35  # seconds, deviation of the Gaussian that makes head movement of noise
-_AXES = np.array([1.0, 0.7, 0.5])  # yaw, pitch, roll: how far each turns, against the yaw
+# Seconds, deviation of the Gaussian that makes head movement of noise, and its strength. In AI-Hub, GRID and a video of
+# the web alike the rim of a mouth crop changes half as much as the mouth: heads that only drift are too still.
+_SWAYS = ((0.35, 1.0), (0.10, 0.33))
+_AXES = np.array([1.0, 1.0, 0.5])  # yaw, pitch, roll: how far each turns, against the yaw; people nod as they speak
 _STILLER = 0.35  # of the head's movement that is left in a pause
 _BLINK_DOWN, _BLINK_SHUT, _BLINK_UP = 0.07, 0.03, 0.16  # seconds
 _BROW = 0.25  # the most that a stressed eojeol lifts the brows
@@ -100,12 +102,22 @@ def _brows(starts: list[float], frames: int, style: MouthStyle, rng: np.random.G
 
 
 def _sway(speaking: np.ndarray, style: MouthStyle, rng: np.random.Generator) -> np.ndarray:
-    """(T, 3) float32 degrees of slow head movement, less of it in pauses."""
-    radius = round(4 * _SWAY / FRAME)
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) * FRAME / _SWAY) ** 2)
-    noise = rng.standard_normal((len(speaking) + 4 * radius, 3))
-    unit = kernel / np.sqrt((kernel**2).sum())
-    drift = np.stack([np.convolve(noise[:, axis], unit, "valid") for axis in range(3)], axis=1)
-    level = np.convolve(np.pad(speaking, radius, mode="edge"), kernel / kernel.sum(), "valid")
+    """(T, 3) float32 degrees of head movement, drift and nods, less of it in pauses."""
+    drift = sum(strength * _drift(len(speaking), seconds, rng) for seconds, strength in _SWAYS)
+    kernel = _gaussian(_SWAYS[0][0])
+    level = np.convolve(np.pad(speaking, len(kernel) // 2, mode="edge"), kernel / kernel.sum(), "valid")
     moving = _STILLER + (1 - _STILLER) * level
-    return (style.head * _AXES * drift[: len(speaking)] * moving[:, None]).astype(np.float32)
+    return (style.head * _AXES * drift * moving[:, None]).astype(np.float32)
+
+
+def _drift(frames: int, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """(frames, 3) noise of unit deviation, smoothed over `seconds`."""
+    kernel = _gaussian(seconds)
+    noise = rng.standard_normal((frames + len(kernel) - 1, 3))
+    unit = kernel / np.sqrt((kernel**2).sum())
+    return np.stack([np.convolve(noise[:, axis], unit, "valid") for axis in range(3)], axis=1)
+
+
+def _gaussian(seconds: float) -> np.ndarray:
+    radius = round(4 * seconds / FRAME)
+    return np.exp(-0.5 * (np.arange(-radius, radius + 1) * FRAME / seconds) ** 2)

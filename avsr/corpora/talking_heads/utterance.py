@@ -19,7 +19,7 @@ from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.lips.mouth_clip import FPS, MouthClip, save_mouth_clip
 
-VERSION = 2  # of what the same order gives: raised when voice, mouth, face or camera change
+VERSION = 3  # of what the same order gives: raised when voice, mouth, face or camera change
 RECORDS = ".made"  # folder of what is finished, a file an utterance
 
 _TICKS = 25_000  # a second, in GRID's .align files
@@ -93,7 +93,7 @@ def draw(item: Item, order: Order, speech: Speech) -> tuple[np.ndarray, float]:
 
     A speaker has one face and one manner of moving the mouth; the light, the camera and the movement are the utterance's.
     """
-    from avsr.corpora.talking_heads.camera import Camera, vary
+    from avsr.corpora.talking_heads.camera import Camera, Film, vary
     from avsr.corpora.talking_heads.draw import draw_face_clip, draw_mouth_clip
     from avsr.corpora.talking_heads.mouth import mouth_motion
 
@@ -101,9 +101,12 @@ def draw(item: Item, order: Order, speech: Speech) -> tuple[np.ndarray, float]:
     style = MouthStyle.random(rng_for(seed, item.speaker, "manner"))
     motion = mouth_motion(speech.phones, speech.duration, style, rng_for(seed, item.utt, "motion"))
     rng = rng_for(seed, item.utt, "picture")
-    identity, camera = face_of(item, seed).relit(rng), Camera.random(rng)
-    drawing = draw_face_clip if order.full_face else draw_mouth_clip
-    return vary(drawing(_head(), identity, motion, camera, rng), rng), FPS
+    identity, camera, film = face_of(item, seed).relit(rng), Camera.random(rng), Film.random(rng)
+    if order.full_face:
+        frames = draw_face_clip(_head(), identity, motion, camera, rng)
+    else:
+        frames = draw_mouth_clip(_head(), identity, motion, camera, rng, film.oversampling)
+    return vary(frames, rng, film), FPS
 
 
 def face_of(item: Item, seed: int) -> Identity:
