@@ -99,7 +99,7 @@ class Film:
         shrink = sometimes(0.9, np.exp(rng.uniform(np.log(1.15), np.log(3.7))), 1.0)
         return Film(
             shrink=shrink,
-            blur=sometimes(0.85, min(abs(rng.normal(0, 1.3)), 2.2), 0.0),
+            blur=sometimes(0.9, min(0.5 + abs(rng.normal(0, 1.1)), 2.4), 0.0),
             smear=sometimes(0.3, rng.uniform(0.05, 0.4), 0.0),
             fps=sometimes(0.12, rng.choice([12.5, 15.0, 20.0, 24.0]), 25.0),
             sharpen=sometimes(0.2, rng.uniform(0.2, 1.0), 0.0),
