@@ -108,7 +108,7 @@ class Film:
             gamma=float(np.exp(rng.normal(0, 0.25))),
             slope=(float(rng.normal(0, 12)), float(rng.normal(-5, 12))),
             flicker=sometimes(0.1, rng.uniform(0.5, 3.0), 0.0),
-            noise=sometimes(0.95, np.clip(rng.gamma(1.5, 1.6), 0.3, 8.0), 0.0),
+            noise=sometimes(0.95, np.clip(rng.gamma(1.5, 1.1), 0.3, 8.0), 0.0),
             coarse=bool(rng.random() < 0.4),
             # Of whole pictures, never of crops: there the codec's blocks are smaller than a mouth. In all three real sets
             # no block or trail is seen.
