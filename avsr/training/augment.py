@@ -25,9 +25,9 @@ class Augmentation:
         first; a run keeps the words' neighbours).
     shortest_piece: words in the shortest run.
     margin_s: silence kept before and after the words, drawn from this range; `keep_silence` is the chance that all is kept.
-    tempo: factor of duration, of pictures, sound and word times alike; the sound's pitch goes along. Real speech (AI-Hub) is
-        a quarter faster than a reading voice; `densest` is the most tokens a frame that haste may lead to: AI-Hub's
-        fastest clip has 0.83 jamo a frame, and beyond 1 CTC has no path left.
+    tempo: factor of duration, of pictures, sound and word times alike; the sound's pitch goes along. `densest` is the most
+        tokens a frame that haste may lead to: the fastest of AI-Hub's clips has 0.83 jamo a frame, and beyond 1 CTC has
+        no path left.
     rotation in degrees, scale as a factor, shift in pixels of the 96x96 clip.
     crop_size: what is cut from the clip; the lip encoder's crop_size.
     gain, offset, gamma: of brightness. erase: chance of a blank rectangle. time_masks, time_mask_frames: pieces of the
@@ -39,7 +39,7 @@ class Augmentation:
     shortest_piece: int = 2
     margin_s: tuple[float, float] = (0.0, 0.3)
     keep_silence: float = 0.3
-    tempo: tuple[float, float] = (0.7, 1.2)
+    tempo: tuple[float, float] = (0.85, 1.2)
     densest: float = 0.83
     crop_size: int = 88
     rotation: float = 6.0
