@@ -16,7 +16,7 @@ from avsr.errors import MediaError
 from avsr.files import replace_file
 from avsr.text.pronunciation import Phoneme
 
-BITRATE = 24000  # bits a second: speech of 8 kHz bandwidth through Opus at this rate is all but transparent
+BITRATE = 18000  # bits a second: speech of 8 kHz bandwidth through Opus at this rate is all but transparent
 _DECODED_RATE = 48000  # Opus always decodes at this rate
 _FRAME = RATE // 50  # samples in the 20 ms that Opus encodes at once
 
