@@ -119,6 +119,9 @@ def synth(
     full_face: Annotated[
         bool, typer.Option("--full-face", help="Whole faces with sound, not mouth clips and sound.")
     ] = False,
+    no_sound: Annotated[
+        bool, typer.Option("--no-sound", help="Mouth clips alone, to train a lip reader on: no voice, several times as fast.")
+    ] = False,
     layout: Annotated[
         Layout, typer.Option(help="Data directories of the recipes, or LipNet's video and align folders.")
     ] = Layout.data,
@@ -133,7 +136,7 @@ def synth(
     from avsr.corpora.talking_heads.corpus import Order
     from avsr.corpora.talking_heads.make import make_corpus
 
-    order = Order(utterances, domain.value, speakers, seed, text, full_face, layout.value)
+    order = Order(utterances, domain.value, speakers, seed, text, full_face, layout.value, no_sound)
     print(make_corpus(order, out, nj=nj))
 
 

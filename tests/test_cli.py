@@ -23,7 +23,8 @@ FROZEN = {
     "transcribe": {"videos", "--model", "--mode", "--out"},
     "crop": {"folder", "--out", "--nj", "--mouth-only"},
     "synth": {
-        "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--layout", "--nj"
+        "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--no-sound", "--layout",
+        "--nj",
     },
     "doctor": set(),
 }

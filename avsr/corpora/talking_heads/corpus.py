@@ -34,7 +34,8 @@ class Order:
     """What is asked for. The same order makes the same corpus.
 
     utterances: in all splits together. speakers: voices, None for what the domain has. text: a file of sentences, one a
-    line, in the domain's place. full_face: whole pictures with sound, not mouth clips.
+    line, in the domain's place. full_face: whole pictures with sound, not mouth clips. silent: mouth clips alone, for a lip
+    reader's training: the voice says only when what is said, which costs a small part of speaking.
     """
 
     utterances: int = 300
@@ -44,6 +45,7 @@ class Order:
     text: Path | None = None
     full_face: bool = False
     layout: str = "data"
+    silent: bool = False
 
     def __post_init__(self) -> None:
         for name, value, choices in (("domain", self.domain, DOMAINS), ("layout", self.layout, LAYOUTS)):
@@ -56,6 +58,8 @@ class Order:
         ):
             if value < least:
                 raise AvsrError(f"{name} {value}: give {least} or more, so that every split has something.")
+        if self.silent and (self.full_face or self.layout != "data"):
+            raise AvsrError("without sound only mouth clips of the layout data are made: leave out whole faces and lipnet.")
 
 
 @dataclass(frozen=True)

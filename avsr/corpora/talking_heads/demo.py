@@ -43,8 +43,9 @@ def write_demo(corpus: Path, exp: Path, out: Path, *, clips: int = 4, split: str
     with progress("talking heads", len(chosen), 0) as advance:
         for utt in chosen:
             item, seed = _recorded(corpus, utt)
-            speech = say(item, seed)
-            frames, _ = draw(item, Order(seed=seed, full_face=True), speech)
+            order = Order(seed=seed, full_face=True)
+            speech = say(item, order)
+            frames, _ = draw(item, order, speech)
             lines = [f"{name}: {read[mode].get(utt, '') or '…'}" for mode, name in READERS.items() if mode in read]
             burn_captions(frames, FPS, [Cue(speech.words[0][0], speech.duration, "\n".join(lines))])
             pictures.append(frames)

@@ -51,7 +51,7 @@ def make_corpus(order: Order, out: Path, *, nj: int = 2) -> MadeReport:
     """Make the corpus under `out` with `nj` processes; what an interrupted run with the same order has made is kept.
 
     Layout `data`: train, dev, test and test_seen with Kaldi's tables; mouth/ and wav/, or face/ with the sound inside
-    where whole faces are asked for. Layout `lipnet`: s1/video, s1/align, ..., and test.list, test_seen.list, dev.list
+    where whole faces are asked for; no wav/ without sound. Layout `lipnet`: s1/video, s1/align, ..., and test.list, test_seen.list, dev.list
     of utterances. Both: manifest.json.
 
     Raises AvsrError where `out` holds something else, the order cannot be carried out, or an utterance cannot be made
@@ -91,7 +91,7 @@ def plan(order: Order) -> list[Item]:
     from avsr.corpora.talking_heads.quickstart import load_quickstart
     from avsr.corpora.talking_heads.speakers import make_speakers
 
-    if order.domain == "command" and order.text is None:
+    if order.domain == "command" and order.text is None and not order.silent:
         shipped = [Shipped(speech.name, speech.speaker, speech.text) for speech in load_quickstart()]
         if uses_shipped(order, shipped):
             return plan_shipped(order, shipped)
@@ -115,7 +115,8 @@ def plan_jobs(items: Sequence[Item], order: Order) -> list[Job]:
         elif order.full_face:
             jobs.append(Job(item, f"face/{item.utt}.mp4"))
         else:
-            jobs.append(Job(item, f"mouth/{item.utt}.mp4", sound=f"wav/{item.utt}.flac"))
+            sound = None if order.silent else f"wav/{item.utt}.flac"
+            jobs.append(Job(item, f"mouth/{item.utt}.mp4", mouth=True, sound=sound))
     return jobs
 
 
@@ -170,7 +171,8 @@ def _write_tables(jobs: Sequence[Job], records: dict[str, dict], order: Order, o
             pictures = {job.item.utt: str((out / job.picture).absolute()) for job in chosen}
             write_table(out / split / "video.scp", pictures)
             sounds = {job.item.utt: str((out / job.sound).absolute()) for job in chosen if job.sound}
-            write_table(out / split / "wav.scp", sounds)
+            if sounds:
+                write_table(out / split / "wav.scp", sounds)
             write_table(out / split / "utt2dur", {utt: f"{records[utt]['seconds']:.3f}" for utt in ids})
             write_table(out / split / "utt2face", dict.fromkeys(ids, "1.000"))
         write_data_dir(out / split, [_utterance(job, records[job.item.utt], out) for job in chosen])

@@ -14,7 +14,7 @@ from avsr.corpora.talking_heads.identity import Identity
 from avsr.corpora.talking_heads.manner import MouthStyle
 from avsr.corpora.talking_heads.sentences import as_read
 from avsr.corpora.talking_heads.speakers import Speaker, make_speakers
-from avsr.corpora.talking_heads.voice import Speech, Voice
+from avsr.corpora.talking_heads.voice import Speech, Times, Voice
 from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.lips.mouth_clip import FPS, MouthClip, save_mouth_clip
@@ -27,18 +27,19 @@ _TICKS = 25_000  # a second, in GRID's .align files
 
 @dataclass(frozen=True)
 class Job:
-    """An utterance and its files, relative to the corpus: the picture (with the sound inside where `sound` is None), the
-    sound, and LipNet's label."""
+    """An utterance and its files, relative to the corpus: the picture (a mouth clip, or a video with the sound inside), the
+    mouth clip's sound if it has one, and LipNet's label."""
 
     item: Item
     picture: str
+    mouth: bool = False
     sound: str | None = None
     label: str | None = None
 
     @property
     def files(self) -> list[str]:
         """All that is made."""
-        beside = [self.picture.removesuffix(".mp4") + ".json"] if self.sound else []
+        beside = [self.picture.removesuffix(".mp4") + ".json"] if self.mouth else []
         return [name for name in (self.picture, *beside, self.sound, self.label) if name]
 
 
@@ -46,20 +47,21 @@ def make_utterance(job: Job, order: Order, out: Path) -> str | None:
     """Make the files and, last, their record; the reason, one line, when it cannot be done."""
     item = job.item
     try:
-        speech = say(item, order.seed)
+        speech = say(item, order)
         frames, clip_fps = draw(item, order, speech)
         picture = out / job.picture
         picture.parent.mkdir(parents=True, exist_ok=True)
-        if job.sound is None:
+        if job.mouth:
+            save_mouth_clip(MouthClip(frames, np.ones(len(frames), np.float32)), picture)
+        else:
             from avsr.media.write import write_video
 
             write_video(picture, frames, clip_fps, speech.samples)
-        else:
+        if job.sound is not None:
             from avsr.media.audio import write_audio
 
             (out / job.sound).parent.mkdir(parents=True, exist_ok=True)
             write_audio(out / job.sound, speech.samples)
-            save_mouth_clip(MouthClip(frames, np.ones(len(frames), np.float32)), picture)
         if job.label is not None:
             (out / job.label).parent.mkdir(parents=True, exist_ok=True)
             replace_file(out / job.label, align_text(speech).encode())
@@ -81,14 +83,15 @@ def order_of(job: Job, order: Order) -> dict:
     return asdict(job.item) | asked | {"files": job.files}
 
 
-def say(item: Item, seed: int) -> Speech:
-    """The speech, out of the shipped ones or spoken now."""
+def say(item: Item, order: Order) -> Speech | Times:
+    """The speech, out of the shipped ones or spoken now; only its times where no sound is wanted."""
     if item.shipped is not None:
         return _shipped()[item.shipped].load()
-    return _voice().say(as_read(item.text), _speaker(item.voice, seed), rng_for(seed, item.utt, "voice"))
+    speak = _voice().times if order.silent else _voice().say
+    return speak(as_read(item.text), _speaker(item.voice, order.seed), rng_for(order.seed, item.utt, "voice"))
 
 
-def draw(item: Item, order: Order, speech: Speech) -> tuple[np.ndarray, float]:
+def draw(item: Item, order: Order, speech: Speech | Times) -> tuple[np.ndarray, float]:
     """Pictures of the speaker saying it, mouths (T, 96, 96) or whole faces (T, H, W, 3) uint8, and how many a second.
 
     A speaker has one face and one manner of moving the mouth; the light, the camera and the movement are the utterance's.
@@ -118,7 +121,7 @@ def face_of(item: Item, seed: int) -> Identity:
     return identity
 
 
-def align_text(speech: Speech) -> str:
+def align_text(speech: Speech | Times) -> str:
     """An .align file as GRID's: START END WORD in 25,000ths of a second, `sil` where nothing is said."""
     lines, before = [], 0
     for start, end, word in [*speech.words, (speech.duration, speech.duration, "")]:

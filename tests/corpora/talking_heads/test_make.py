@@ -23,7 +23,7 @@ from avsr.stages import format as format_stage
 from avsr.tables import read_table
 
 
-def fake_say(item: Item, seed: int) -> Speech:
+def fake_say(item: Item, order: Order) -> Speech:
     """A tone as long as the text; the words share it."""
     texts = item.text.split()
     seconds = 0.4 + 0.2 * len(texts)
@@ -131,6 +131,17 @@ def test_whole_faces_are_media_with_sound(stand_ins):
     utterances = read_data_dir(out / "test")
     media = probe(utterances[0].media)
     assert media.audio is not None and media.video.fps == 25 and not (out / "test" / "video.scp").exists()
+
+
+def test_without_sound_there_are_mouths_alone(stand_ins):
+    out, dump = stand_ins / "corpus", stand_ins / "dump"
+    make_corpus(Order(utterances=14, silent=True), out, nj=1)
+    assert not (out / "wav").exists() and not (out / "train" / "wav.scp").exists()
+    assert len(load_mouth_clip(next((out / "mouth").glob("*.mp4"))).frames) > 10
+    format_stage.main(["--data", str(out), "--crops", str(out), "--out", str(dump), "--splits", "train", "dev", "--no_speech"])
+    assert set(read_table(dump / "train" / "video.scp")) == set(read_table(out / "train" / "text"))
+    with pytest.raises(AvsrError, match="without sound only mouth clips"):
+        Order(silent=True, full_face=True)
 
 
 def test_what_cannot_be_made_is_a_sentence(stand_ins):
