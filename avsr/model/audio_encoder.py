@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from avsr.model.padded_lstm import PaddedLSTM
+
 SAMPLE_RATE = 16000
 FRAME_RATE = 25
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE  # 640: one output vector covers exactly one picture
@@ -127,6 +129,12 @@ class _Recurrent(nn.Module):
         from espnet2.asr.encoder.rnn_encoder import RNNEncoder
 
         self.rnn = RNNEncoder(size, output_size=size, subsample=None, **conf)
+        for layers in self.rnn.enc:
+            lstm = getattr(layers, "nbrnn", None)
+            if type(lstm) is nn.LSTM:  # the same weights under the same names, computed faster
+                same = {name: getattr(lstm, name) for name in ("num_layers", "dropout", "bidirectional")}
+                layers.nbrnn = PaddedLSTM(lstm.input_size, lstm.hidden_size, batch_first=True, **same)
+                layers.nbrnn.load_state_dict(lstm.state_dict())
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         order = lengths.argsort(descending=True, stable=True)

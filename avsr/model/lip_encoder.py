@@ -7,6 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from avsr.model.padded_lstm import PaddedLSTM
+
 
 class LipEncoder(nn.Module):
     """Turn a mouth clip into one vector a frame, 25 a second.
@@ -54,7 +56,7 @@ class LipEncoder(nn.Module):
             nn.Linear(previous * side * side, output_size), nn.LayerNorm(output_size), nn.ReLU(), nn.Dropout(dropout)
         )
         between = dropout if layers > 1 else 0.0
-        self.lstm = nn.LSTM(output_size, hidden, layers, batch_first=True, bidirectional=True, dropout=between)
+        self.lstm = PaddedLSTM(output_size, hidden, layers, batch_first=True, bidirectional=True, dropout=between)
         self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * hidden, output_size), nn.LayerNorm(output_size))
         self.output_size = output_size
 
