@@ -19,7 +19,7 @@ from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.lips.mouth_clip import FPS, MouthClip, save_mouth_clip
 
-VERSION = 3  # of what the same order gives: raised when voice, mouth, face or camera change
+VERSION = 4  # of what the same order gives: raised when voice, mouth, face or camera change
 RECORDS = ".made"  # folder of what is finished, a file an utterance
 
 _TICKS = 25_000  # a second, in GRID's .align files

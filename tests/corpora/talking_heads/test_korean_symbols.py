@@ -34,8 +34,8 @@ def test_plain_stops_are_voiced_between_voiced_sounds_only():
     assert "ll" in written("달라") and "ɾ" in written("다리")
 
 
-def test_a_coda_of_its_own_is_a_tap():
-    assert "phiɾthoŋ" in written("필통").replace("ʰ", "h") and "l" not in written("물을 마실 사람")
+def test_a_coda_of_its_own_is_a_tap_but_after_rounded_vowels_and_eu():
+    assert "iɾ" in written("필통") and "aɾ" in written("갈색") and "ɯl" in written("쓸모") and "ul" in written("술집")
 
 
 def test_s_is_palatal_before_i():
