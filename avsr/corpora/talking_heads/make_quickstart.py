@@ -20,7 +20,7 @@ from avsr.errors import AvsrError
 from avsr.files import replace_file
 
 SPEAKERS = 24
-SENTENCES = 30  # of each speaker: about 37 minutes in all
+SENTENCES = 30  # of each speaker: about 35 minutes in all
 MAX_BYTES = 6_000_000
 PARTS = ".parts"
 

@@ -1,4 +1,4 @@
-"""The voices that ship with the project: 24 minutes of command sentences, so that the first corpus needs no speaking.
+"""The voices that ship with the project: 35 minutes of command sentences, so that the first corpus needs no speaking.
 
 ``quickstart/`` beside this file holds a file of chained Ogg Opus for each speaker and an ``index.json``, made by
 ``python -m avsr.corpora.talking_heads.make_quickstart``.
