@@ -10,7 +10,7 @@ set -euo pipefail
 
 AVSR_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export AVSR_ROOT
-# One core is for the data loader: with two threads on two cores an epoch took 2.4 times as long as with one.
+# One core is for the data loader: threads that wait for one another on a shared core are slower than one thread.
 cores="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > 2 ? cores - 1 : 1))}"
 STAGES=(data crops format filter tokens statistics train pack decode score)
