@@ -11,9 +11,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 class PaddedLSTM(nn.LSTM):
     """torch's LSTM, weights and results alike, for a PackedSequence on a CPU.
 
-    There torch takes packed sequences step by step, and only padded ones go to oneDNN, which needs a third of the time
-    (forward and backward, 144 units, 8 sequences of 70). So the sequences are padded, and the backward direction reads
-    each one turned round by its own length: padding then comes last in both directions, and no real step sees it.
+    There torch takes packed sequences step by step, and only padded ones go to oneDNN: a training step of recipes/mini_ko
+    takes a quarter less time for it (`benchmarks/lstm.py` times the layers alone). So the sequences are padded, and the
+    backward direction reads each one turned round by its own length: padding then comes last in both directions, and no
+    real step sees it.
     """
 
     def forward(self, sequences: PackedSequence, hx: None = None) -> tuple[PackedSequence, None]:  # type: ignore[override]
