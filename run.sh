@@ -225,7 +225,7 @@ inputs() { # inputs FOLDER "SPLIT..." TABLE...
     input=()
     for split in $2; do
         for name in "${@:3}"; do
-            if [[ "$name" == align || "$name" == wav.scp ]] && [[ ! -e "$1/$split/$name" ]]; then continue; fi
+            if [[ "$name" == align || "$name" == wav.scp || "$name" == shape.scp ]] && [[ ! -e "$1/$split/$name" ]]; then continue; fi
             input+=(--input "$1/$split/$name")
         done
     done
@@ -256,7 +256,7 @@ stage_format() {
     if [[ "$speech" == false ]]; then options=(--no_speech); fi
     inputs "$corpus" "${splits[*]}" text align utt2spk media.scp
     prepared=("${input[@]}")
-    inputs "$crops" "${splits[*]}" video.scp wav.scp utt2dur utt2face
+    inputs "$crops" "${splits[*]}" video.scp wav.scp shape.scp utt2dur utt2face
     once "brings text, times and clips together in $dump/formatted" "$dump/formatted/.done" \
         "${prepared[@]}" "${input[@]}" --option "speech $speech" --output "$dump/formatted/train/text" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.format --data "$corpus" --crops "$crops" \
@@ -266,7 +266,7 @@ stage_format() {
 stage_filter() {
     local limits
     limits=(--min_seconds "$min_seconds" --max_seconds "$max_seconds" --min_face "$min_face" --token_type "$token_type")
-    inputs "$dump/formatted" "${splits[*]}" text align utt2spk utt2dur utt2face video.scp wav.scp
+    inputs "$dump/formatted" "${splits[*]}" text align utt2spk utt2dur utt2face video.scp wav.scp shape.scp
     once "leaves out what cannot be learnt from; the rest is in $dump" "$dump/.filter.done" \
         "${input[@]}" --option "${limits[*]}" --output "$dump/train/text" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.filter --source "$dump/formatted" --out "$dump" "${limits[@]}" \
@@ -283,7 +283,7 @@ stage_tokens() {
 }
 
 stage_statistics() {
-    inputs "$dump" "train dev" text align utt2dur video.scp wav.scp
+    inputs "$dump" "train dev" text align utt2dur video.scp wav.scp shape.scp
     once "measures the utterances' lengths into $exp/avsr_stats" "$exp/avsr_stats/.done" \
         "${input[@]}" --input "$dump/tokens/tokens.txt" --output "$exp/avsr_stats/train" \
         --fresh "$exp/avsr_stats" --log "$exp/avsr_stats/stats.log" \
@@ -292,7 +292,7 @@ stage_statistics() {
 }
 
 stage_train() {
-    inputs "$dump" "train dev" text align utt2dur video.scp wav.scp
+    inputs "$dump" "train dev" text align utt2dur video.scp wav.scp shape.scp
     once "trains $exp/avsr on $dump/train (all it says: $exp/avsr/train.log)" "$exp/avsr/.done" \
         "${input[@]}" --input "$dump/tokens/tokens.txt" --input "$train_config" --option "seed $seed $train_args" \
         --output "$exp/avsr/valid.acc.ave.pth" --resumes "$exp/avsr" --log "$exp/avsr/train.log" \

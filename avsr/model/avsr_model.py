@@ -13,6 +13,7 @@ from espnet.nets.pytorch_backend.transformer.label_smoothing_loss import LabelSm
 from torch import nn
 from torch.nn import functional as F
 
+from avsr.lips.mouth_shape import CHANNELS, DEVIATIONS
 from avsr.model.audio_encoder import SAMPLES_PER_FRAME, AudioEncoder
 from avsr.model.fusion import Fused, LateFusion
 from avsr.model.lip_encoder import LipEncoder
@@ -33,6 +34,7 @@ class ModelConfig:
     ctc_weight: float = 0.5
     head_weight: float = 0.5
     align_weight: float = 0.5
+    shape_weight: float = 0.0
     label_smoothing: float = 0.1
     keep_both: float = 0.5
     keep_lip: float = 0.25
@@ -45,12 +47,14 @@ class Encoded:
     fused: see `avsr.model.fusion.Fused`.
     vectors, log_probs: what each encoder and its CTC head said, (audio, lip); None for a stream that was not given.
     lengths: (B,) int64, frames that are real.
+    looks: (B, T, D) of the lip encoder before its LSTM, see `LipEncoder.look`; None without a mouth clip.
     """
 
     fused: Fused
     vectors: tuple[torch.Tensor | None, torch.Tensor | None]
     log_probs: tuple[torch.Tensor | None, torch.Tensor | None]
     lengths: torch.Tensor
+    looks: torch.Tensor | None
 
 
 class AVSRModel(AbsESPnetModel):
@@ -60,6 +64,9 @@ class AVSRModel(AbsESPnetModel):
     posterior, attention decoder on the fused vectors (Watanabe et al., "Hybrid CTC/attention", 2017), and, where the
     corpus tells when each word was said, cross-entropy of every frame against the token spoken in it. The last one
     carries the lip encoder over the long plateau at blank that CTC alone has.
+
+    Where the corpus knows the mouth's shape in every picture (a made one does) and `shape_weight` is above 0, the
+    convolutions also learn to tell it, as a teacher of what to look at: see `_shape_loss`.
 
     Args:
         vocabulary: tokens in the list; blank is 0, sos/eos the last.
@@ -78,6 +85,7 @@ class AVSRModel(AbsESPnetModel):
         self.lip_ctc = CTC(odim=vocabulary, encoder_output_size=size, dropout_rate=0.1)
         self.audio_align = nn.Linear(size, vocabulary)
         self.lip_align = nn.Linear(size, vocabulary)
+        self.lip_shape = nn.Linear(size, len(CHANNELS)) if config.shape_weight > 0 else None
         self.fusion = LateFusion(**config.fusion_conf)
         self.decoder = TransformerDecoder(vocabulary, size, **config.decoder_conf)
         self.attention_loss = LabelSmoothingLoss(vocabulary, IGNORE, config.label_smoothing, normalize_length=False)
@@ -107,7 +115,8 @@ class AVSRModel(AbsESPnetModel):
         if speech is None and video is None:
             raise ValueError("neither sound nor mouth clip is given")
         audio = None if speech is None else self.audio_encoder(speech, speech_lengths)
-        lip = None if video is None else self.lip_encoder(video, video_lengths)
+        looks = None if video is None else self.lip_encoder.look(video, video_lengths)
+        lip = None if looks is None else (self.lip_encoder.follow(looks, video_lengths), video_lengths)
         lengths = torch.stack([x[1] for x in (audio, lip) if x is not None]).amax(0)
         frames = int(lengths.max())
         device = (speech if speech is not None else video).device
@@ -126,7 +135,7 @@ class AVSRModel(AbsESPnetModel):
         known = [x if x is not None else torch.zeros_like(y) for x, y in (vectors, vectors[::-1])]
         known_probs = [x if x is not None else torch.zeros_like(y) for x, y in (log_probs, log_probs[::-1])]
         fused = self.fusion(tuple(known), tuple(known_probs), torch.cat(features, -1), present)
-        return Encoded(fused, tuple(vectors), tuple(log_probs), lengths)
+        return Encoded(fused, tuple(vectors), tuple(log_probs), lengths, looks)
 
     @staticmethod
     def _audio_features(speech, log_probs, lengths, frames):
@@ -152,6 +161,8 @@ class AVSRModel(AbsESPnetModel):
         confidence_lengths: torch.Tensor | None = None,
         align: torch.Tensor | None = None,
         align_lengths: torch.Tensor | None = None,
+        shape: torch.Tensor | None = None,
+        shape_lengths: torch.Tensor | None = None,
         **_: object,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor | None], torch.Tensor]:
         """Loss of a batch, in ESPnet's form.
@@ -160,6 +171,7 @@ class AVSRModel(AbsESPnetModel):
             text: (B, L) token ids, padded with any negative number.
             speech, video, confidence: see `encode`.
             align: (B, T) token spoken in each frame, 0 for silence, negative where unknown.
+            shape, shape_lengths: (B, T, 7) for the CHANNELS of avsr.lips.mouth_shape, and (B,) its frames.
 
         Returns:
             The loss, what TensorBoard shows, and the batch size.
@@ -186,6 +198,10 @@ class AVSRModel(AbsESPnetModel):
         loss = c.ctc_weight * fused_loss + (1 - c.ctc_weight) * attention + c.head_weight * sum(heads)
         if aligned:
             loss = loss + c.align_weight * sum(aligned)
+        if self.lip_shape is not None and shape is not None:
+            shaped = _shape_loss(self.lip_shape(encoded.looks), shape, shape_lengths)
+            loss = loss + c.shape_weight * shaped
+            stats["shape"] = shaped.detach()
         stats.update(ctc=fused_loss.detach(), attention=attention.detach(), acc=accuracy, loss=loss.detach())
         if speech is not None and video is not None:
             # NaN, which ESPnet leaves out, where no utterance is fused: processes that train together must report alike.
@@ -244,3 +260,18 @@ def _align_loss(logits: torch.Tensor, align: torch.Tensor) -> torch.Tensor:
     target = F.pad(align, (0, max(0, logits.shape[1] - align.shape[1])), value=IGNORE)[:, : logits.shape[1]]
     target = target.masked_fill(target < 0, IGNORE)
     return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORE, reduction="sum") / len(align)
+
+
+def _shape_loss(told: torch.Tensor, shape: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Squared error of the mouth's shape, in deviations, summed over frames, averaged over channels and the batch.
+
+    Both are taken less their mean over the utterance: how far this face's lips are apart at rest cannot be told from a
+    few pictures of it, and learning it is learning faces by heart.
+
+    Args:
+        told, shape: (B, T, 7); lengths: (B,) frames that are real.
+    """
+    real = (torch.arange(shape.shape[1], device=shape.device) < lengths.to(shape.device)[:, None])[..., None].to(told.dtype)
+    wrong = (told[:, : shape.shape[1]] - shape / shape.new_tensor(DEVIATIONS)) * real
+    wrong = (wrong - wrong.sum(1, keepdim=True) / real.sum(1, keepdim=True)) * real
+    return (wrong**2).sum() / (len(shape) * shape.shape[-1])

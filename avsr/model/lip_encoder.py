@@ -9,12 +9,15 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from avsr.model.padded_lstm import PaddedLSTM
 
+# Added to the deviation of what changes in a clip, in deviations of its pictures: a still clip's noise is not blown up.
+_STILL = 0.05
+
 
 class LipEncoder(nn.Module):
     """Turn a mouth clip into one vector a frame, 25 a second.
 
     The layout follows Assael et al., "LipNet" (2016): spatio-temporal convolutions with dropout of whole channels,
-    then recurrent layers over time. Two things differ: batch normalisation, without which the small corpora that
+    then recurrent layers over time. Two things always differ: batch normalisation, without which the small corpora that
     this toolkit starts from stay at blank for tens of epochs, and a stride instead of a pooling layer, which halves
     the time on a CPU.
 
@@ -27,6 +30,8 @@ class LipEncoder(nn.Module):
         dropout: on the features and between LSTM layers.
         channel_dropout: probability that a whole feature map is dropped.
         crop_size: the middle square of the mouth clip that is looked at, in pixels.
+        change: look also at how each picture differs from the mean of the clip's pictures. A stabilised crop's mean is the
+            person's face at rest, so that what is left is the movement, which looks alike on all faces.
     """
 
     def __init__(
@@ -39,12 +44,14 @@ class LipEncoder(nn.Module):
         dropout: float = 0.3,
         channel_dropout: float = 0.1,
         crop_size: int = 88,
+        change: bool = False,
     ) -> None:
         super().__init__()
         self.pool = pool
         self.crop_size = crop_size
+        self.change = change
         blocks = []
-        previous, side = 1, crop_size // pool
+        previous, side = 2 if change else 1, crop_size // pool
         for i, width in enumerate(channels):
             kernel, padding = ((3, 5, 5), (1, 2, 2)) if i == 0 else ((3, 3, 3), (1, 1, 1))
             convolution = nn.Conv3d(previous, width, kernel, stride=(1, 2, 2), padding=padding, bias=False)
@@ -53,8 +60,9 @@ class LipEncoder(nn.Module):
         self.convolutions = nn.ModuleList(blocks).to(memory_format=torch.channels_last_3d)
         self.channel_dropout = nn.Dropout2d(channel_dropout)
         self.project = nn.Sequential(
-            nn.Linear(previous * side * side, output_size), nn.LayerNorm(output_size), nn.ReLU(), nn.Dropout(dropout)
+            nn.Linear(previous * side * side, output_size), nn.LayerNorm(output_size), nn.ReLU()
         )
+        self.dropout = nn.Dropout(dropout)
         between = dropout if layers > 1 else 0.0
         self.lstm = PaddedLSTM(output_size, hidden, layers, batch_first=True, bidirectional=True, dropout=between)
         self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * hidden, output_size), nn.LayerNorm(output_size))
@@ -68,7 +76,7 @@ class LipEncoder(nn.Module):
             lengths: (B,) frames that are real.
 
         Returns:
-            (B, 1, T, crop_size / pool, crop_size / pool) float; frames past the length are 0.
+            (B, C, T, crop_size / pool, crop_size / pool) float, C 2 with `change`, else 1; 0 past the length.
         """
         top, left = ((n - self.crop_size) // 2 for n in frames.shape[-2:])
         frames = frames[..., top : top + self.crop_size, left : left + self.crop_size].float()
@@ -80,7 +88,13 @@ class LipEncoder(nn.Module):
         mean = (frames * real).sum(dim=(1, 2, 3), keepdim=True) / count
         centred = (frames - mean) * real
         deviation = ((centred**2).sum(dim=(1, 2, 3), keepdim=True) / count).sqrt()
-        return (centred / (deviation + 1.0)).unsqueeze(1)
+        pictures = centred / (deviation + 1.0)
+        if not self.change:
+            return pictures.unsqueeze(1)
+        mean = pictures.sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp(min=1)
+        change = (pictures - mean) * real
+        spread = ((change**2).sum(dim=(1, 2, 3), keepdim=True) / count).sqrt()
+        return torch.stack([change / (spread + _STILL), pictures], dim=1)
 
     def convolve(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Run the convolutions over the real frames alone.
@@ -90,18 +104,18 @@ class LipEncoder(nn.Module):
         without computing on padding, and the batch normalisation measures real frames.
 
         Args:
-            frames: (B, 1, T, h, w) float, from `normalise`.
+            frames: (B, C, T, h, w) float, from `normalise`.
             lengths: (B,) int64.
 
         Returns:
-            (B, T, C, h', w') float, zero past each length.
+            (B, T, C', h', w') float, zero past each length.
         """
-        batch, _, longest = frames.shape[:3]
+        batch, longest = len(frames), frames.shape[2]
         real = torch.arange(longest + 1, device=frames.device) < lengths.to(frames.device)[:, None]
         keep = torch.arange(longest + 1, device=frames.device) <= lengths.to(frames.device)[:, None]
         inside = real[keep]  # (N,) false at the empty frames
-        x = F.pad(frames.squeeze(1), (0, 0, 0, 0, 0, 1))[keep]  # (N, h, w)
-        x = x[None, None].contiguous(memory_format=torch.channels_last_3d)
+        x = F.pad(frames.transpose(1, 2), (0, 0, 0, 0, 0, 0, 0, 1))[keep]  # (N, C, h, w)
+        x = x.transpose(0, 1)[None].contiguous(memory_format=torch.channels_last_3d)
         mask = inside[None, None, :, None, None].to(x.dtype)
         for convolution in self.convolutions:
             x = convolution(x) * mask
@@ -109,6 +123,16 @@ class LipEncoder(nn.Module):
         out = x.new_zeros(batch, longest, *x.shape[1:])
         out[real[:, :longest]] = x
         return out
+
+    def look(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """What a picture and its few neighbours show: (B, T, H, W) and lengths (B,) -> (B, T, D), before the LSTM."""
+        return self.project(self.convolve(self.normalise(frames, lengths), lengths).flatten(2))
+
+    def follow(self, looks: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The clip as a whole: (B, T, D) of `look` -> (B, T, D)."""
+        packed = pack_padded_sequence(self.dropout(looks), lengths.cpu(), batch_first=True, enforce_sorted=False)
+        x, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=looks.shape[1])
+        return self.out(x)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode.
@@ -120,8 +144,4 @@ class LipEncoder(nn.Module):
         Returns:
             (B, T, D) float and the lengths unchanged.
         """
-        x = self.convolve(self.normalise(frames, lengths), lengths)
-        x = self.project(x.flatten(2))
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        x, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
-        return self.out(x), lengths
+        return self.follow(self.look(frames, lengths), lengths), lengths

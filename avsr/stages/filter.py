@@ -15,7 +15,8 @@ from avsr.text.hangul import to_jamo
 
 FRAME_RATE = 25  # vectors a second after the encoders, on which CTC works
 _LABEL_SLACK = 0.1  # seconds by which a label may be off
-TABLES = ("video.scp", "wav.scp", "align", "utt2spk", "utt2dur", "utt2face", "text")  # text last: it says finished
+# text last: it says finished
+TABLES = ("video.scp", "wav.scp", "shape.scp", "align", "utt2spk", "utt2dur", "utt2face", "text")
 
 
 @dataclass(frozen=True)

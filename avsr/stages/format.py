@@ -41,12 +41,15 @@ def format_split(data: Path, crops: Path, out: Path, *, speech: bool) -> FormatR
     """Bring a split's data directory and what was cropped from it together in `out`.
 
     Writes text, utt2spk, spk2utt, utt2dur (seconds), utt2face (mean face confidence, 0..1), video.scp, wav.scp where
-    `speech` is asked for, and align where the corpus has word times (a line without any where an utterance has none).
+    `speech` is asked for, shape.scp where the corpus knows the mouth's shape, and align where it has word times (a line
+    without any where an utterance has none).
     """
     utterances = read_data_dir(data)
     tables = {name: read_table(crops / name) for name in ("video.scp", "utt2dur", "utt2face")}
     if speech:
         tables["wav.scp"] = read_table(crops / "wav.scp")
+    if (crops / "shape.scp").exists():
+        tables["shape.scp"] = read_table(crops / "shape.scp")
     cropped = [utterance for utterance in utterances if utterance.utt_id in tables["video.scp"]]
     kept = [utterance for utterance in cropped if not speech or utterance.utt_id in tables["wav.scp"]]
     if not kept:
@@ -56,8 +59,8 @@ def format_split(data: Path, crops: Path, out: Path, *, speech: bool) -> FormatR
     words = {utterance.utt_id: _normalised_words(utterance, texts[utterance.utt_id]) for utterance in kept}
     for name, rows in tables.items():
         write_table(out / name, {utterance: rows[utterance] for utterance in speakers})
-    if not speech:
-        (out / "wav.scp").unlink(missing_ok=True)  # a former run's
+    for name in {"wav.scp", "shape.scp"} - tables.keys():
+        (out / name).unlink(missing_ok=True)  # a former run's
     if any(words.values()):
         write_table(out / "align", {utterance: _align_line(timed) for utterance, timed in words.items()})
     else:

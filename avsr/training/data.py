@@ -1,4 +1,4 @@
-"""How ESPnet's data set reads mouth clips and word times: the data type `mouth_clip`, and lines of `align`."""
+"""How ESPnet's data set reads mouth clips, their shapes and word times: two data types, and lines of `align`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from avsr.lips.mouth_clip import load_mouth_clip
+from avsr.lips.mouth_shape import load_mouth_shape
 from avsr.tables import read_table
 
 
-class MouthClipScp(Mapping):
-    """`video.scp`: utterance -> (frames (T, 96, 96) uint8, confidence (T,) float32), decoded when asked for."""
+class _Scp(Mapping):
+    """A table of utterances and paths, whose files are read when they are asked for."""
 
     def __init__(self, path: str, keys_to_load: set | None = None) -> None:
         rows = read_table(Path(path), filled=True)
-        self.paths = {utterance: clip for utterance, clip in rows.items() if keys_to_load is None or utterance in keys_to_load}
-
-    def __getitem__(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
-        clip = load_mouth_clip(self.paths[utterance])
-        return clip.frames, clip.confidence
+        self.paths = {utterance: file for utterance, file in rows.items() if keys_to_load is None or utterance in keys_to_load}
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -29,15 +26,28 @@ class MouthClipScp(Mapping):
         return iter(self.paths)
 
 
-def add_data_type() -> None:
-    """Make `video.scp,video,mouth_clip` known to ESPnet's data sets; their table of types is open to additions."""
+class MouthClipScp(_Scp):
+    """`video.scp`: utterance -> (frames (T, 96, 96) uint8, confidence (T,) float32)."""
+
+    def __getitem__(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
+        clip = load_mouth_clip(self.paths[utterance])
+        return clip.frames, clip.confidence
+
+
+class MouthShapeScp(_Scp):
+    """`shape.scp`: utterance -> (T, 7) float32, see avsr.lips.mouth_shape."""
+
+    def __getitem__(self, utterance: str) -> np.ndarray:
+        return load_mouth_shape(self.paths[utterance])
+
+
+def add_data_types() -> None:
+    """Make the types `mouth_clip` and `mouth_shape` known to ESPnet's data sets; their table is open to additions."""
     from espnet2.train.dataset import DATA_TYPES
 
-    DATA_TYPES["mouth_clip"] = {
-        "func": MouthClipScp,
-        "kwargs": ["keys_to_load"],
-        "help": "Mouth clips of avsr.lips\n\n   utterance_id_a a.mp4\n",
-    }
+    for name, kind, file in (("mouth_clip", MouthClipScp, "a.mp4"), ("mouth_shape", MouthShapeScp, "a.npy")):
+        text = f"A {name.replace('_', ' ')} of avsr.lips\n\n   utterance_id_a {file}\n"
+        DATA_TYPES[name] = {"func": kind, "kwargs": ["keys_to_load"], "help": text}
 
 
 def read_align(line: str) -> list[tuple[float, float, str]]:

@@ -50,25 +50,30 @@ class AVSRPreprocessor(AbsPreprocessor):
 
         Args:
             uid: its name.
-            data: text (str), and any of speech (N,) float, video ((T, 96, 96) uint8, (T,) float32), align (str).
+            data: text (str), and any of speech (N,) float, video ((T, 96, 96) uint8, (T,) float32), align (str), shape (T, 7).
 
         Returns:
-            text (L,) int64; speech (N,) float32; video (T, H, W) float32; confidence (T,) float32; align (T,) int64.
+            text (L,) int64; speech (N,) float32; video (T, H, W) float32; confidence (T,) float32; align (T,) int64; shape
+            (T, 7) float32.
         """
         text, speech = data["text"], data.get("speech")
         frames, confidence = data["video"] if "video" in data else (None, None)
-        words = self._words(uid, data.get("align", ""))
+        words, shape = self._words(uid, data.get("align", "")), data.get("shape")
+        if shape is not None and len(shape) != len(frames):
+            raise LabelError(f"shape of {uid}: it has {len(shape)} rows for {len(frames)} pictures; make the corpus again.")
         if self.train:
             # ESPnet seeds numpy's global generator in each loader process by epoch and seed; drawing from it here is
             # what makes an epoch repeatable and each epoch different.
             rng = np.random.default_rng([zlib.crc32(uid.encode()), np.random.randint(2**31)])
-            text, speech, frames, confidence, words = self._vary(rng, text, speech, frames, confidence, words)
+            text, speech, frames, confidence, words, shape = self._vary(rng, text, speech, frames, confidence, words, shape)
         out = {"text": np.array(self.tokenizer.encode(text), dtype=np.int64)}
         if speech is not None:
             out["speech"] = speech.astype(np.float32)
         if frames is not None:
             out["video"] = frames.astype(np.float32)
             out["confidence"] = confidence.astype(np.float32)
+        if shape is not None:
+            out["shape"] = shape.astype(np.float32)
         if "align" in data:
             length = len(frames) if frames is not None else frames_of(len(speech))
             tokens = [(a, b, self.tokenizer.encode(word)) for a, b, word in words]
@@ -82,7 +87,7 @@ class AVSRPreprocessor(AbsPreprocessor):
         except ValueError as error:
             raise LabelError(f"align, utterance {uid}: {error}") from error
 
-    def _vary(self, rng: np.random.Generator, text: str, speech, frames, confidence, words: list) -> tuple:
+    def _vary(self, rng: np.random.Generator, text: str, speech, frames, confidence, words: list, shape) -> tuple:
         config = self.augmentation
         first, stop = 0, len(frames) if frames is not None else frames_of(len(speech))
         if words:
@@ -94,12 +99,13 @@ class AVSRPreprocessor(AbsPreprocessor):
         if frames is not None:
             frames, confidence = frames[first:stop], confidence[first:stop]
             shown = tempo_frames(len(frames), factor)
+            shape = None if shape is None else shape[first:stop][shown]
             frames, confidence = corrupt_picture(frames[shown], confidence[shown], rng, config.picture)
             frames = hide(move_and_light(frames, rng, config), rng, config)
         if speech is not None:
             speech = change_tempo(cut_samples(speech, first, stop), factor)
             speech = corrupt_sound(speech, rng, noises=self.noises, config=config.sound)
-        return text, speech, frames, confidence, words
+        return text, speech, frames, confidence, words, shape
 
 
 class Recordings(Sequence):

@@ -26,11 +26,11 @@ from avsr.model.lip_encoder import LipEncoder
 from avsr.noise.corruption import PictureCorruption, SoundCorruption
 from avsr.text.tokens import load_tokenizer
 from avsr.training.augment import Augmentation
-from avsr.training.data import add_data_type
+from avsr.training.data import add_data_types
 from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.trainer import SafeTrainer
 
-add_data_type()
+add_data_types()
 
 
 class AVSRTask(AbsTask):
@@ -74,7 +74,7 @@ class AVSRTask(AbsTask):
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        return ("speech", "video", "align")
+        return ("speech", "video", "align", "shape")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> AVSRModel:

@@ -16,11 +16,12 @@ from avsr.tables import as_number, read_table, write_table
 from avsr.training.checkpoint import mend_checkpoint
 
 DATA_FILES = (("wav.scp", "speech", "sound"), ("video.scp", "video", "mouth_clip"), ("text", "text", "text"))
-_ALIGN = ("align", "align", "text")
+_TARGETS = (("align", "align", "text"), ("shape.scp", "shape", "mouth_shape"))
 
 
 def data_arguments(train: Path, valid: Path) -> list[str]:
-    """ESPnet's options that name the data: every file of both directories. Word times may be absent from either.
+    """ESPnet's options that name the data: every file of both directories. Word times and the
+    mouth's shapes may be absent from either.
 
     Raises:
         AvsrError: there is no text, neither sound nor mouth clips, or a stream that only one of the directories has.
@@ -39,7 +40,7 @@ def data_arguments(train: Path, valid: Path) -> list[str]:
                 )
     arguments = []
     for option, directory in (("train", train), ("valid", valid)):
-        for file, name, kind in (*DATA_FILES, _ALIGN):
+        for file, name, kind in (*DATA_FILES, *_TARGETS):
             if (directory / file).exists():
                 arguments += [f"--{option}_data_path_and_name_and_type", f"{directory / file},{name},{kind}"]
     return arguments

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from avsr.model.avsr_model import AVSRModel, ModelConfig, frames_of
+from avsr.model.lip_encoder import LipEncoder
 
 VOCABULARY = 12
 MODES = {"av": (True, True), "audio": (True, False), "lip": (False, True)}  # may use sound, lips
@@ -99,6 +100,35 @@ def test_light_does_not_reach_the_convolutions(model):
     one, _ = model.lip_encoder(b["video"], b["video_lengths"])
     other, _ = model.lip_encoder(darker, b["video_lengths"])
     assert torch.allclose(one, other, atol=0.05)
+
+
+def test_what_changes_is_seen_apart_from_the_face():
+    """The first map is the picture less the clip's mean: the same movement on another face gives the same map."""
+    encoder = LipEncoder(channels=(4,), hidden=8, layers=1, output_size=8, change=True)
+    lengths = torch.tensor([20, 12])
+    frames, face = batch(6)["video"] / 4, torch.rand(96, 96) * 40
+    one, other = encoder.normalise(frames, lengths), encoder.normalise(frames + face, lengths)
+    assert one.shape == (2, 2, 20, 44, 44)
+    assert torch.allclose(one[1, 0, :12].mean(0), torch.zeros(44, 44), atol=1e-4) and (one[1, :, 12:] == 0).all()
+    assert torch.allclose(one[:, 0], other[:, 0], atol=0.2) and not torch.allclose(one[:, 1], other[:, 1], atol=0.2)
+    still = encoder.normalise(frames[:, :1].expand(2, 20, 96, 96), lengths)
+    assert torch.allclose(still[:, 0], torch.zeros(()), atol=1e-3)
+
+
+def test_the_shape_of_the_mouth_is_learnt_where_it_is_known():
+    torch.manual_seed(0)
+    model = AVSRModel(VOCABULARY, small_config(keep_both=1.0, shape_weight=1.0))
+    b, shape = batch(7), torch.randn(2, 20, 7)
+    known = {"shape": shape, "shape_lengths": b["video_lengths"]}
+    loss, stats, _ = model(**b, **known)
+    loss.backward()
+    assert "shape" in stats and model.lip_shape.weight.grad.abs().sum() > 0
+    model.eval()
+    wider = {**known, "shape": shape + 3 * torch.arange(7)}  # another face at rest
+    longer = {**known, "shape": torch.where(torch.arange(20)[None, :, None] < b["video_lengths"][:, None, None], shape, 9.0)}
+    for other in (wider, longer):
+        assert torch.allclose(model(**b, **known)[1]["shape"], model(**b, **other)[1]["shape"], rtol=1e-4)
+    assert "shape" not in model(**b)[1]  # a corpus that does not know it
 
 
 def test_weights_reach_zero_and_one(model):

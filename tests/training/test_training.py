@@ -8,7 +8,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avsr.errors import AvsrError
+from avsr.errors import AvsrError, LabelError
 from avsr.noise.corruption import PictureCorruption, SoundCorruption
 from avsr.tables import write_lines
 from avsr.text.tokens import build_token_list
@@ -66,6 +66,23 @@ def test_both_streams_of_a_piece_begin_at_the_same_time(tmp_path):
         out = AVSRPreprocessor(True, tokenizer, still)("utt", data)
         assert out["video"][0, 40, 40] == round(out["speech"][0] * 100)
         assert len(out["speech"]) == 640 * len(out["video"])
+
+
+def test_shapes_go_the_way_of_their_pictures(tmp_path):
+    tokenizer = build_token_list(["f"], "char", vocab_size=None, out_dir=tmp_path)
+    still = {"rotation": 0.0, "scale": (1.0, 1.0), "shift": 0.0, "gain": (1.0, 1.0), "offset": 0.0, "gamma": (1.0, 1.0)}
+    still = Augmentation(**still, erase=0.0, time_masks=0, piece=1.0, sound=NO_SOUND_FAULT, picture=NO_PICTURE_FAULT)
+    frames = np.repeat(np.arange(75, dtype=np.uint8), 96 * 96).reshape(75, 96, 96)
+    shape = np.repeat(np.arange(75, dtype=np.float32), 7).reshape(75, 7)  # as the frames, each row tells its own place
+    for seed in range(20):
+        np.random.seed(seed)
+        data = {"text": "f f f", "align": "0.5 1 f 1 1.8 f 1.8 2.4 f", "video": (frames, np.ones(75, np.float32)), "shape": shape}
+        out = AVSRPreprocessor(True, tokenizer, still)("utt", data)
+        assert (out["video"][:, 40, 40] == out["shape"][:, 0]).all() and out["shape"].dtype == np.float32
+    whole = AVSRPreprocessor(False, tokenizer, still)("utt", data)
+    assert np.array_equal(whole["shape"], shape)
+    with pytest.raises(LabelError, match="shape of utt: it has 74 rows for 75 pictures"):
+        AVSRPreprocessor(False, tokenizer, still)("utt", data | {"shape": shape[1:]})
 
 
 def test_haste_leaves_a_frame_for_each_token(tmp_path):

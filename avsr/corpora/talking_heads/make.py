@@ -116,7 +116,8 @@ def plan_jobs(items: Sequence[Item], order: Order) -> list[Job]:
             jobs.append(Job(item, f"face/{item.utt}.mp4"))
         else:
             sound = None if order.silent else f"wav/{item.utt}.flac"
-            jobs.append(Job(item, f"mouth/{item.utt}.mp4", mouth=True, sound=sound))
+            shape = f"shape/{item.utt}.npy"
+            jobs.append(Job(item, f"mouth/{item.utt}.mp4", mouth=True, sound=sound, shape=shape))
     return jobs
 
 
@@ -170,6 +171,8 @@ def _write_tables(jobs: Sequence[Job], records: dict[str, dict], order: Order, o
             ids = [job.item.utt for job in chosen]
             pictures = {job.item.utt: str((out / job.picture).absolute()) for job in chosen}
             write_table(out / split / "video.scp", pictures)
+            shapes = {job.item.utt: str((out / job.shape).absolute()) for job in chosen if job.shape}
+            write_table(out / split / "shape.scp", shapes)
             sounds = {job.item.utt: str((out / job.sound).absolute()) for job in chosen if job.sound}
             if sounds:
                 write_table(out / split / "wav.scp", sounds)

@@ -28,11 +28,13 @@ _BROW = 0.25  # the most that a stressed eojeol lifts the brows
 class Motion:
     """T pictures at 25 a second: `units` (T, U) float32 0 to 1 for FACE_UNITS, `pose` (T, 3) float32 degrees.
 
-    Pose is yaw (+ to the speaker's left), pitch (+ up), roll (+ towards the speaker's left shoulder), around 0.
+    Pose is yaw (+ to the speaker's left), pitch (+ up), roll (+ towards the speaker's left shoulder), around 0. `shape`
+    (T, 7) float32 is what the units were made from, for the CHANNELS of avsr.lips.mouth_shape.
     """
 
     units: np.ndarray
     pose: np.ndarray
+    shape: np.ndarray
 
 
 def frame_count(duration: float) -> int:
@@ -58,7 +60,8 @@ def mouth_motion(
     for side in ("Left", "Right"):
         units[:, FACE_UNITS.index(f"eyeBlink{side}")] = eyes
     units[:, FACE_UNITS.index("browInnerUp")] = _brows([sound.start for sound in sounds], frames, style, rng)
-    return Motion(units, _sway(mouth.speaking, style, rng))
+    shape = np.column_stack([mouth.shape, mouth.press, mouth.tip, mouth.speaking]).astype(np.float32)
+    return Motion(units, _sway(mouth.speaking, style, rng), shape)
 
 
 def _check(phones: Sequence[PhoneTime], duration: float) -> None:

@@ -62,7 +62,7 @@ def _face(head: Head, person: Identity, rng: np.random.Generator) -> np.ndarray:
     """(300, 300, 3): somebody in the middle of a word."""
     sound, _ = _SOUNDS[int(rng.integers(len(_SOUNDS)))]
     motion, middle = _said(sound, "vowel", rng)
-    one = Motion(motion.units[middle : middle + 1], motion.pose[middle : middle + 1])
+    one = Motion(*(part[middle : middle + 1] for part in (motion.units, motion.pose, motion.shape)))
     size = (2 * _TILE, 2 * _TILE)
     return vary(draw_face_clip(head, person, one, Camera.random(rng), rng, size), rng)[0]
 

@@ -18,8 +18,9 @@ from avsr.corpora.talking_heads.voice import Speech, Times, Voice
 from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.lips.mouth_clip import FPS, MouthClip, save_mouth_clip
+from avsr.lips.mouth_shape import save_mouth_shape
 
-VERSION = 4  # of what the same order gives: raised when voice, mouth, face or camera change
+VERSION = 5  # of what the same order gives: raised when voice, mouth, face or camera change
 RECORDS = ".made"  # folder of what is finished, a file an utterance
 
 _TICKS = 25_000  # a second, in GRID's .align files
@@ -28,19 +29,20 @@ _TICKS = 25_000  # a second, in GRID's .align files
 @dataclass(frozen=True)
 class Job:
     """An utterance and its files, relative to the corpus: the picture (a mouth clip, or a video with the sound inside), the
-    mouth clip's sound if it has one, and LipNet's label."""
+    mouth clip's sound if it has one, LipNet's label, and the mouth's shape."""
 
     item: Item
     picture: str
     mouth: bool = False
     sound: str | None = None
     label: str | None = None
+    shape: str | None = None
 
     @property
     def files(self) -> list[str]:
         """All that is made."""
         beside = [self.picture.removesuffix(".mp4") + ".json"] if self.mouth else []
-        return [name for name in (self.picture, *beside, self.sound, self.label) if name]
+        return [name for name in (self.picture, *beside, self.sound, self.label, self.shape) if name]
 
 
 def make_utterance(job: Job, order: Order, out: Path) -> str | None:
@@ -48,7 +50,7 @@ def make_utterance(job: Job, order: Order, out: Path) -> str | None:
     item = job.item
     try:
         speech = say(item, order)
-        frames, clip_fps = draw(item, order, speech)
+        frames, clip_fps, shape = draw(item, order, speech)
         picture = out / job.picture
         picture.parent.mkdir(parents=True, exist_ok=True)
         if job.mouth:
@@ -65,6 +67,9 @@ def make_utterance(job: Job, order: Order, out: Path) -> str | None:
         if job.label is not None:
             (out / job.label).parent.mkdir(parents=True, exist_ok=True)
             replace_file(out / job.label, align_text(speech).encode())
+        if job.shape is not None:
+            (out / job.shape).parent.mkdir(parents=True, exist_ok=True)
+            save_mouth_shape(shape, out / job.shape)
         record = {
             "order": order_of(job, order),
             "files": job.files,
@@ -91,8 +96,9 @@ def say(item: Item, order: Order) -> Speech | Times:
     return speak(as_read(item.text), _speaker(item.voice, order.seed), rng_for(order.seed, item.utt, "voice"))
 
 
-def draw(item: Item, order: Order, speech: Speech | Times) -> tuple[np.ndarray, float]:
-    """Pictures of the speaker saying it, mouths (T, 96, 96) or whole faces (T, H, W, 3) uint8, and how many a second.
+def draw(item: Item, order: Order, speech: Speech | Times) -> tuple[np.ndarray, float, np.ndarray]:
+    """Pictures of the speaker saying it, mouths (T, 96, 96) or whole faces (T, H, W, 3) uint8, how many a second, and the
+    mouth's shape in each, see avsr.lips.mouth_shape.
 
     A speaker has one face and one manner of moving the mouth; the light, the camera and the movement are the utterance's.
     """
@@ -109,7 +115,7 @@ def draw(item: Item, order: Order, speech: Speech | Times) -> tuple[np.ndarray, 
         frames = draw_face_clip(_head(), identity, motion, camera, rng)
     else:
         frames = draw_mouth_clip(_head(), identity, motion, camera, rng, film.oversampling)
-    return vary(frames, rng, film), FPS
+    return vary(frames, rng, film), FPS, motion.shape
 
 
 def face_of(item: Item, seed: int) -> Identity:

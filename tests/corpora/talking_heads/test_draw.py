@@ -24,7 +24,7 @@ def motion(*frames: dict[str, float], pose: tuple[float, float, float] = (0.0, 0
     for row, frame in zip(units, frames, strict=True):
         for name, weight in frame.items():
             row[FACE_UNITS.index(name)] = weight
-    return Motion(units, np.tile(np.float32(pose), (len(frames), 1)))
+    return Motion(units, np.tile(np.float32(pose), (len(frames), 1)), np.zeros((len(frames), 7), np.float32))
 
 
 @pytest.fixture(scope="module")

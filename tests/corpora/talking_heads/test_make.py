@@ -18,6 +18,7 @@ from avsr.corpora.talking_heads.utterance import Job, make_utterance
 from avsr.corpora.talking_heads.voice import Speech
 from avsr.errors import AvsrError
 from avsr.lips.mouth_clip import load_mouth_clip
+from avsr.lips.mouth_shape import load_mouth_shape
 from avsr.stages import filter as filter_stage
 from avsr.stages import format as format_stage
 from avsr.tables import read_table
@@ -32,9 +33,10 @@ def fake_say(item: Item, order: Order) -> Speech:
     return Speech(samples, [], words)
 
 
-def fake_draw(item: Item, order: Order, speech: Speech) -> tuple[np.ndarray, float]:
+def fake_draw(item: Item, order: Order, speech: Speech) -> tuple[np.ndarray, float, np.ndarray]:
     frames = np.full((round(speech.duration * 25), 96, 96), 60 + 10 * item.face, np.uint8)
-    return (np.repeat(frames[..., None], 3, axis=-1), 25) if order.full_face else (frames, 25)
+    shape = np.linspace(0, 7, 7 * len(frames)).reshape(-1, 7)
+    return (np.repeat(frames[..., None], 3, axis=-1) if order.full_face else frames), 25, shape
 
 
 def fake_make(job: Job, order: Order, out: Path) -> str | None:
@@ -82,11 +84,13 @@ def test_a_corpus_is_ready_for_the_format_stage(stand_ins):
         assert utterances and all(" ".join(word for *_, word in u.words) == u.text for u in utterances)
         clip = load_mouth_clip(read_table(out / split / "video.scp")[utterances[0].utt_id])
         assert clip.frames.shape[1:] == (96, 96)
+        assert load_mouth_shape(read_table(out / split / "shape.scp")[utterances[0].utt_id]).shape == (len(clip.frames), 7)
         assert float(read_table(out / split / "utt2dur")[utterances[0].utt_id]) == len(clip.frames) / 25
     splits = ["--splits", *SPLITS]
     assert format_stage.main(["--data", str(out), "--crops", str(out), "--out", str(dump / "f"), *splits]) == 0
     assert filter_stage.main(["--source", str(dump / "f"), "--out", str(dump), *splits]) == 0
     assert read_table(dump / "test_seen" / "wav.scp") and read_table(dump / "train" / "align")
+    assert read_table(dump / "train" / "shape.scp").keys() == read_table(dump / "train" / "text").keys()
     manifest = json.loads((out / "manifest.json").read_text("utf-8"))
     assert manifest["hash"] == report.hash and manifest["order"]["seed"] == 5
     assert sum(part["utterances"] for part in manifest["splits"].values()) == 14
