@@ -43,7 +43,8 @@ class LogMel(nn.Module):
         frames = torch.div(lengths + SAMPLES_PER_FRAME - 1, SAMPLES_PER_FRAME, rounding_mode="floor")
         longest = int(frames.max())
         missing = max(0, longest * SAMPLES_PER_FRAME - samples.shape[1])
-        power = self.mel(F.pad(samples, (0, missing)))[..., : _MELS_PER_FRAME * longest]
+        with torch.autocast(samples.device.type, enabled=False):  # energies span more than half precision holds
+            power = self.mel(F.pad(samples, (0, missing)).float())[..., : _MELS_PER_FRAME * longest]
         # A floor under the logarithm at the level of a quiet room; a stream of equal numbers, as digital silence then is,
         # is not blown up by the normalisation, for 0.3 is added to the deviation.
         features = (power + 1e-6).log().transpose(1, 2)

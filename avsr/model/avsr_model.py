@@ -129,7 +129,8 @@ class AVSRModel(AbsESPnetModel):
         for stream, ctc in ((audio, self.audio_ctc), (lip, self.lip_ctc)):
             x = None if stream is None else _fit(stream[0], frames)
             vectors.append(x)
-            log_probs.append(None if x is None else ctc.log_softmax(x))
+            # In float32: half precision has two or three digits, and CTC adds up hundreds of these.
+            log_probs.append(None if x is None else ctc.ctc_lo(x).float().log_softmax(-1))
         features.append(self._audio_features(speech, log_probs[0], lengths, frames))
         features.append(self._lip_features(video, confidence, log_probs[1], lengths, frames))
         known = [x if x is not None else torch.zeros_like(y) for x, y in (vectors, vectors[::-1])]
@@ -190,7 +191,7 @@ class AVSRModel(AbsESPnetModel):
             heads.append(_ctc_loss(log_probs, encoded.lengths, labels, text_lengths))
             stats[f"ctc_{name}"] = heads[-1].detach()
             if align is not None and self.config.align_weight > 0:
-                aligned.append(_align_loss(head(vectors), align))
+                aligned.append(_align_loss(head(vectors).float(), align))
                 stats[f"align_{name}"] = aligned[-1].detach()
         fused_loss = _ctc_loss(encoded.fused.log_probs, encoded.lengths, labels, text_lengths)
         attention, accuracy = self._attention(encoded, text, text_lengths)
@@ -199,7 +200,7 @@ class AVSRModel(AbsESPnetModel):
         if aligned:
             loss = loss + c.align_weight * sum(aligned)
         if self.lip_shape is not None and shape is not None:
-            shaped = _shape_loss(self.lip_shape(encoded.looks), shape, shape_lengths)
+            shaped = _shape_loss(self.lip_shape(encoded.looks).float(), shape, shape_lengths)
             loss = loss + c.shape_weight * shaped
             stats["shape"] = shaped.detach()
         stats.update(ctc=fused_loss.detach(), attention=attention.detach(), acc=accuracy, loss=loss.detach())
@@ -224,7 +225,7 @@ class AVSRModel(AbsESPnetModel):
         real = targets != IGNORE
         accuracy = (out.argmax(-1) == targets)[real].float().mean()
         # Summed over tokens and divided by the batch, as the CTC losses are.
-        return self.attention_loss(out, targets), accuracy
+        return self.attention_loss(out.float(), targets), accuracy
 
     def collect_feats(self, **batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """Nothing is collected: the features are normalised by utterance, so no statistics of the corpus are needed."""

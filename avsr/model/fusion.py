@@ -56,7 +56,7 @@ class LateFusion(nn.Module):
         Returns:
             (B, T, 2) in 0..1.
         """
-        logit = self.net(reliability.transpose(1, 2)).squeeze(1)
+        logit = self.net(reliability.transpose(1, 2)).squeeze(1).float()
         audio = (torch.sigmoid(logit) * 1.2 - 0.1).clamp(0.0, 1.0)
         only_audio = present[..., 0] & ~present[..., 1]
         only_lip = present[..., 1] & ~present[..., 0]

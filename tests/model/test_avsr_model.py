@@ -205,3 +205,17 @@ def test_the_recurrent_audio_encoder_takes_utterances_in_any_order():
     alone, _ = model.audio_encoder(speech[1:], torch.tensor([20 * 640]))
     assert lengths.tolist() == [9, 20]
     assert torch.allclose(together[1], alone[0], atol=1e-5)
+
+
+def test_half_precision_gives_nearly_the_same_losses():
+    """As AMP trains: what leaves the encoders is rounded, logarithms and losses are not."""
+    torch.manual_seed(0)
+    model = AVSRModel(VOCABULARY, small_config(keep_both=1.0, shape_weight=1.0)).eval()
+    b = batch(8) | {"align": torch.randint(0, 5, (2, 20)), "shape": torch.randn(2, 20, 7), "shape_lengths": torch.tensor([20, 12])}
+    whole, stats, _ = model(**b)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough, rough_stats, _ = model(**b)
+    assert rough.dtype == torch.float32 and all(value.dtype == torch.float32 for value in rough_stats.values())
+    for name, value in stats.items():
+        if name != "acc":
+            assert rough_stats[name] == pytest.approx(value.item(), rel=0.03, abs=0.02), name
