@@ -213,7 +213,7 @@ def run_stage(args: argparse.Namespace, state: str) -> int:
         nonlocal seconds
         seconds = spent + now
         if args.resumes and args.resumes.is_dir():
-            write_note(args.resumes / _BEGUN, {"state": state, "seconds": round(seconds, 1)})
+            write_note(args.resumes / _BEGUN, {"state": state, "seconds": round(seconds, 2)})
 
     code = execute(args.command, log=args.log, note_seconds=note_seconds)
     if code != 0:
@@ -226,7 +226,7 @@ def run_stage(args: argparse.Namespace, state: str) -> int:
         raise AvsrError(f"stage {args.stage} ended well but did not write {missing[0]}: this is a fault of the stage.")
     ended = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     made = {"ended": ended, "machine": describe_machine(), "commit": describe_commit(), "command": args.command}
-    write_note(args.stamp, {"state": state, "seconds": round(seconds, 1)} | made)
+    write_note(args.stamp, {"state": state, "seconds": round(seconds, 2)} | made)
     return 0
 
 
