@@ -45,7 +45,7 @@ def write_demo(corpus: Path, exp: Path, out: Path, *, clips: int = 4, split: str
             item, seed = _recorded(corpus, utt)
             order = Order(seed=seed, full_face=True)
             speech = say(item, order)
-            frames, _ = draw(item, order, speech)
+            frames, *_ = draw(item, order, speech)
             lines = [f"{name}: {read[mode].get(utt, '') or '…'}" for mode, name in READERS.items() if mode in read]
             burn_captions(frames, FPS, [Cue(speech.words[0][0], speech.duration, "\n".join(lines))])
             pictures.append(frames)
