@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from espnet2.asr.ctc import CTC
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
+from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from espnet.nets.pytorch_backend.transformer.add_sos_eos import add_sos_eos
 from espnet.nets.pytorch_backend.transformer.label_smoothing_loss import LabelSmoothingLoss
@@ -207,7 +208,8 @@ class AVSRModel(AbsESPnetModel):
         if speech is not None and video is not None:
             # NaN, which ESPnet leaves out, where no utterance is fused: processes that train together must report alike.
             stats["audio_weight"] = encoded.fused.weights[use.all(-1)][..., 0].mean().detach()
-        return loss, stats, torch.tensor(float(batch), device=loss.device)
+        # One element each, not none: what processes that train together add up.
+        return force_gatherable((loss, stats, torch.tensor(float(batch))), loss.device)
 
     def _choose_streams(self, batch: int, sound: bool, picture: bool, device: torch.device) -> torch.Tensor:
         use = torch.tensor([[sound, picture]], device=device).repeat(batch, 1)

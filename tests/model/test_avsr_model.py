@@ -194,6 +194,12 @@ def test_what_is_reported_does_not_hang_on_chance():
     assert torch.isfinite(both["audio_weight"]) and torch.isnan(one["audio_weight"]) and torch.isfinite(loss)
 
 
+def test_what_is_returned_can_be_added_up_over_processes():
+    """ESPnet's distributed training wants one element in each, none without a dimension."""
+    loss, stats, weight = AVSRModel(VOCABULARY, small_config())(**batch())
+    assert loss.shape == weight.shape == (1,) and {value.shape for value in stats.values()} == {(1,)}
+
+
 def test_the_recurrent_audio_encoder_takes_utterances_in_any_order():
     torch.manual_seed(0)
     config = small_config()
