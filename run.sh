@@ -23,7 +23,7 @@ Trains and measures a recogniser on a corpus; without --recipe on mini_ko, which
 A stage that was finished with the same inputs and options is not done again; a stage that was interrupted goes on
 where it stopped.
 
-  --recipe NAME        a folder of recipes/: grid, lipnet_ko, mini_ko (default: mini_ko)
+  --recipe NAME        a folder of recipes/: daily_ko, grid, lipnet_ko, mini_ko (default: mini_ko)
   --data DIR           where the corpus lies (default: what the recipe's db.sh says)
   --stage N|NAME       begin with this stage (default: 1)
   --stop_stage N|NAME  end with this stage (default: 10)

@@ -16,12 +16,13 @@ from avsr.tables import as_number, read_table, write_table
 from avsr.training.checkpoint import mend_checkpoint
 
 DATA_FILES = (("wav.scp", "speech", "sound"), ("video.scp", "video", "mouth_clip"), ("text", "text", "text"))
-_TARGETS = (("align", "align", "text"), ("shape.scp", "shape", "mouth_shape"))
+_ALIGN, _SHAPE = ("align", "align", "text"), ("shape.scp", "shape", "mouth_shape")
 
 
-def data_arguments(train: Path, valid: Path) -> list[str]:
-    """ESPnet's options that name the data: every file of both directories. Word times and the
-    mouth's shapes may be absent from either.
+def data_arguments(train: Path, valid: Path, *, shapes: bool = False) -> list[str]:
+    """ESPnet's options that name the data: every file of both directories. Word times may be absent from either.
+
+    `shapes`: the mouth's are wanted too, where there are mouths.
 
     Raises:
         AvsrError: there is no text, neither sound nor mouth clips, or a stream that only one of the directories has.
@@ -39,8 +40,9 @@ def data_arguments(train: Path, valid: Path) -> list[str]:
                     f"or remove {there / file} to train without that stream"
                 )
     arguments = []
+    wanted = (*DATA_FILES, _ALIGN, *([_SHAPE] if shapes and "video.scp" in files else []))
     for option, directory in (("train", train), ("valid", valid)):
-        for file, name, kind in (*DATA_FILES, *_TARGETS):
+        for file, name, kind in wanted:
             if (directory / file).exists():
                 arguments += [f"--{option}_data_path_and_name_and_type", f"{directory / file},{name},{kind}"]
     return arguments
@@ -173,7 +175,10 @@ def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
     train, valid = args.data / "train", args.data / "dev"
     utterances = len((train / "text").read_bytes().splitlines()) if (train / "text").exists() else 0
     command = ["--config", str(args.config), "--token_dir", str(args.tokens)]
-    command += data_arguments(train, valid) + schedule_arguments(config, utterances)
+    shapes = float((config.get("model_conf") or {}).get("shape_weight") or 0) > 0
+    if shapes and not (train / "shape.scp").exists():
+        print(f"{train} has no shape.scp, so model_conf.shape_weight teaches nothing: only `avsr synth` writes it", file=sys.stderr)
+    command += data_arguments(train, valid, shapes=shapes) + schedule_arguments(config, utterances)
     if (train / "wav.scp").exists() and config.get("noise_scp") is None:
         command += ["--noise_scp", str(train / "wav.scp")]  # the corpus's own voices make the babble
     if int(config.get("ngpu") or 0) > 1:

@@ -16,13 +16,20 @@ class SafeTrainer(Trainer):
     """ESPnet validates an epoch, writes checkpoint.pth, then {epoch}epoch.pth; either may be cut off."""
 
     @classmethod
-    def train_one_epoch(cls, *, options, **others) -> bool:
+    def train_one_epoch(cls, *, model: torch.nn.Module, options, **others) -> bool:
         """As ESPnet's, whose `use_amp` is for graphics cards: here a CPU takes bfloat16 too, where that is faster."""
         lower = options.use_amp and options.ngpu == 0 and multiplies_bfloat16()
         if options.use_amp and options.ngpu == 0:
             logging.info("use_amp on this CPU: %s", "bfloat16" if lower else "it has no instructions for bfloat16, so float32")
-        with torch.autocast("cpu", torch.bfloat16, enabled=lower):
-            return super().train_one_epoch(options=options, **others)
+        if lower:
+            # Around each forward by itself. Autocast keeps its copies of the weights until the outermost one is left: around
+            # the epoch, all steps would be computed with the weights of the first.
+            model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+        try:
+            return super().train_one_epoch(model=model, options=options, **others)
+        finally:
+            if lower:
+                del model.forward
 
     @classmethod
     def validate_one_epoch(cls, *, options, distributed_option, **others) -> None:

@@ -10,7 +10,7 @@ import pytest
 from avsr.lips import extract
 from avsr.lips.folder import crop_folder
 from avsr.tables import write_table
-from benchmarks import compression, lips, lstm, measure, prefix_score, synth, transcribe
+from benchmarks import compression, lips, lstm, measure, prefix_score, synth, training_step, transcribe
 from tests.decoding.conftest import DrawnFace, packed, run  # noqa: F401  (fixtures)
 from tests.media_maker import make_video
 
@@ -25,6 +25,11 @@ def test_prefix_score(capsys):
 def test_lstm(capsys):
     lstm.main(["--units", "8", "--batch", "2", "--frames", "6", "--runs", "1"])
     assert re.search(r"2 sequences of 3 to 6:\npadded \d+ ms, torch's packed \d+ ms", capsys.readouterr().out)
+
+
+def test_training_step(capsys):
+    training_step.main(["--batch", "2", "--frames", "9", "--runs", "1"])
+    assert re.search(r"2 utterances of 3 to 9 frames:\nbfloat16 \d+ ms, float32 \d+ ms: [\d.]+ times", capsys.readouterr().out)
 
 
 def test_lips(capsys, monkeypatch):

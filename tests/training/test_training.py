@@ -85,6 +85,18 @@ def test_shapes_go_the_way_of_their_pictures(tmp_path):
         AVSRPreprocessor(False, tokenizer, still)("utt", data | {"shape": shape[1:]})
 
 
+def test_shapes_are_read_where_they_are_wanted_and_there_are_mouths(tmp_path):
+    train, dev = tmp_path / "train", tmp_path / "dev"
+    for directory in (train, dev):
+        for name in ("text", "wav.scp", "shape.scp"):
+            write_lines(directory / name, ["a b"])
+    assert not any(",shape," in word for word in data_arguments(train, dev, shapes=True))
+    write_lines(train / "video.scp", ["a b"])
+    write_lines(dev / "video.scp", ["a b"])
+    assert f"{train / 'shape.scp'},shape,mouth_shape" in data_arguments(train, dev, shapes=True)
+    assert not any(",shape," in word for word in data_arguments(train, dev))
+
+
 def test_haste_leaves_a_frame_for_each_token(tmp_path):
     tokenizer = build_token_list(["f"], "char", vocab_size=None, out_dir=tmp_path)
     picture, speech = (np.zeros((50, 96, 96), np.uint8), np.ones(50, np.float32)), np.ones(50 * 640, np.float32)
