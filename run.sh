@@ -225,7 +225,7 @@ inputs() { # inputs FOLDER "SPLIT..." TABLE...
     input=()
     for split in $2; do
         for name in "${@:3}"; do
-            if [[ "$name" == align || "$name" == wav.scp || "$name" == shape.scp ]] && [[ ! -e "$1/$split/$name" ]]; then continue; fi
+            if [[ "$name" =~ ^(align|wav\.scp|shape\.scp)$ && ! -e "$1/$split/$name" ]]; then continue; fi
             input+=(--input "$1/$split/$name")
         done
     done

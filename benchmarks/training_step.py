@@ -6,26 +6,30 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from avsr.decoding.runtime import one_thread
+from avsr.errors import AvsrError
 from avsr.files import read_yaml
 from avsr.lips.mouth_shape import CHANNELS
 from avsr.model.audio_encoder import SAMPLES_PER_FRAME
 from avsr.model.avsr_model import AVSRModel, ModelConfig
+from avsr.training.task import make_config
 from avsr.training.trainer import multiplies_bfloat16
 from benchmarks.measure import medians, print_machine
 
 VOCABULARY = 60
+_CONFIG = Path(__file__).parents[1] / "recipes/mini_ko/avsr1/conf/train.yaml"
 
 
 def made_batch(size: int, longest: int, crop: int) -> dict[str, torch.Tensor]:
     """Noise in the shapes of training: clips of a third of `longest` frames and up, a token for every three frames."""
     generator = torch.Generator().manual_seed(1)
-    lengths = torch.linspace(longest // 3, longest, size).long()
+    lengths = torch.linspace(max(1, longest // 3), longest, size).long()
     tokens = (lengths // 3).clamp(min=1)
     return {
         "text": torch.randint(1, VOCABULARY - 1, (size, int(tokens.max())), generator=generator),
@@ -44,13 +48,17 @@ def made_batch(size: int, longest: int, crop: int) -> dict[str, torch.Tensor]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=Path("recipes/mini_ko/avsr1/conf/train.yaml"), help="(%(default)s)")
+    parser.add_argument("--config", type=Path, default=_CONFIG, help="training YAML (default: mini_ko's)")
     parser.add_argument("--batch", type=int, default=16, help="utterances (default: %(default)s)")
     parser.add_argument("--frames", type=int, default=80, help="of the longest; the shortest has a third (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=7, help="turns that count (default: %(default)s)")
     options = parser.parse_args(arguments)
     torch.manual_seed(1)
-    model = AVSRModel(VOCABULARY, ModelConfig(**read_yaml(options.config)["model_conf"])).train()
+    try:
+        config = make_config(ModelConfig, read_yaml(options.config).get("model_conf") or {}, f"{options.config}: model_conf")
+    except AvsrError as error:
+        sys.exit(str(error))
+    model = AVSRModel(VOCABULARY, config).train()
     batch = made_batch(options.batch, options.frames, model.lip_encoder.crop_size)
 
     def step(lower: bool) -> None:
@@ -63,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with one_thread():
         times = medians({"bfloat16": lambda: step(True), "float32": lambda: step(False)}, options.runs)
     lower, whole = (1000 * times[name] for name in ("bfloat16", "float32"))
-    print(f"{options.config}, {options.batch} utterances of {options.frames // 3} to {options.frames} frames:")
+    print(f"{options.config.name}, {options.batch} utterances of {options.frames // 3} to {options.frames} frames:")
     has = "has" if multiplies_bfloat16() else "lacks"
     print(f"bfloat16 {lower:.0f} ms, float32 {whole:.0f} ms: {whole / lower:.2f} times as fast; the processor {has} bfloat16")
 

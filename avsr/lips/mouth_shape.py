@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def load_mouth_shape(path: str | os.PathLike) -> np.ndarray:
     """(T, 7) float32, as `save_mouth_shape` wrote it; MediaError where the file is missing or something else."""
     try:
         shape = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:  # what begins as a zip is taken for an .npz
         raise MediaError(f"{path}: not the shape of a mouth ({error}); make the corpus again.") from error
     if getattr(shape, "ndim", 0) != 2 or shape.shape[1] != len(CHANNELS):
         raise MediaError(f"{path}: holds other values than {', '.join(CHANNELS)}; make the corpus again.")

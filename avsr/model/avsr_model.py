@@ -48,7 +48,7 @@ class Encoded:
     fused: see `avsr.model.fusion.Fused`.
     vectors, log_probs: what each encoder and its CTC head said, (audio, lip); None for a stream that was not given.
     lengths: (B,) int64, frames that are real.
-    looks: (B, T, D) of the lip encoder before its LSTM, see `LipEncoder.look`; None without a mouth clip.
+    looks: (B, T', D) of the lip encoder before its LSTM, T' the clip's own frames, see `LipEncoder.look`; None without one.
     """
 
     fused: Fused
@@ -176,7 +176,7 @@ class AVSRModel(AbsESPnetModel):
             shape, shape_lengths: (B, T, 7) for the CHANNELS of avsr.lips.mouth_shape, and (B,) its frames.
 
         Returns:
-            The loss, what TensorBoard shows, and the batch size.
+            The loss, what TensorBoard shows, and the batch size, one element each (1,).
         """
         text = text[:, : text_lengths.max()]
         batch = len(text)
@@ -254,7 +254,7 @@ def _mask(stream, lengths: torch.Tensor, frames: int, device: torch.device) -> t
 
 def _ctc_loss(log_probs: torch.Tensor, lengths: torch.Tensor, text: torch.Tensor, text_lengths: torch.Tensor):
     """CTC loss summed over tokens, averaged over the batch; an utterance too short for its text counts as 0."""
-    loss = F.ctc_loss(log_probs.transpose(0, 1).float(), text, lengths, text_lengths, reduction="sum", zero_infinity=True)
+    loss = F.ctc_loss(log_probs.transpose(0, 1), text, lengths, text_lengths, reduction="sum", zero_infinity=True)
     return loss / len(text)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsr.corpora.datadir import Utterance, read_data_dir
-from avsr.errors import AvsrError
+from avsr.errors import AvsrError, LabelError
 from avsr.stages.command import run_main
 from avsr.tables import SPLITS, read_table, spk2utt, write_table
 from avsr.text.normalize import normalize_training
@@ -58,6 +58,9 @@ def format_split(data: Path, crops: Path, out: Path, *, speech: bool) -> FormatR
     texts = {utterance.utt_id: normalize_training(utterance.text) for utterance in kept}
     words = {utterance.utt_id: _normalised_words(utterance, texts[utterance.utt_id]) for utterance in kept}
     for name, rows in tables.items():
+        lacking = min(speakers.keys() - rows.keys(), default=None)
+        if lacking is not None:
+            raise LabelError(f"{crops / name}: has no line for {lacking}; make or crop the corpus again.")
         write_table(out / name, {utterance: rows[utterance] for utterance in speakers})
     for name in {"wav.scp", "shape.scp"} - tables.keys():
         (out / name).unlink(missing_ok=True)  # a former run's

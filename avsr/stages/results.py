@@ -49,7 +49,7 @@ class WrittenResults:
 
 
 def data_hash(dump: Path, splits: Sequence[str] = SPLITS) -> str:
-    """What was trained on and measured with: ids, texts, word times, durations, and the size of each clip and sound.
+    """What was trained on and measured with: ids, texts, word times, durations, and the size of each clip, sound and shape.
 
     Sizes and not contents, because a corpus may hold a hundred gigabytes of them; where it lies plays no part.
     """
@@ -58,8 +58,11 @@ def data_hash(dump: Path, splits: Sequence[str] = SPLITS) -> str:
         for name in ("text", "align", "utt2spk", "utt2dur"):
             path = dump / split / name
             total.update(f"{split}/{name}\n".encode() + (path.read_bytes() if path.exists() else b""))
-        for name in ("video.scp", "wav.scp"):
-            rows = read_table(dump / split / name) if (dump / split / name).exists() else {}
+        for name in ("video.scp", "wav.scp", "shape.scp"):
+            there = (dump / split / name).exists()
+            if name == "shape.scp" and not there:  # the hashes of before there were any stay
+                continue
+            rows = read_table(dump / split / name) if there else {}
             sizes = "".join(f"{utterance} {Path(media).stat().st_size}\n" for utterance, media in rows.items())
             total.update(f"{split}/{name}\n{sizes}".encode())
     return total.hexdigest()

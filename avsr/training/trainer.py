@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import torch
-from espnet2.train.trainer import Trainer
+from espnet2.train.trainer import Trainer, TrainerOptions
 
 from avsr.training.checkpoint import is_whole, keep_earlier
 
@@ -16,7 +16,7 @@ class SafeTrainer(Trainer):
     """ESPnet validates an epoch, writes checkpoint.pth, then {epoch}epoch.pth; either may be cut off."""
 
     @classmethod
-    def train_one_epoch(cls, *, model: torch.nn.Module, options, **others) -> bool:
+    def train_one_epoch(cls, *, model: torch.nn.Module, options: TrainerOptions, **others) -> bool:
         """As ESPnet's, whose `use_amp` is for graphics cards: here a CPU takes bfloat16 too, where that is faster."""
         lower = options.use_amp and options.ngpu == 0 and multiplies_bfloat16()
         if options.use_amp and options.ngpu == 0:

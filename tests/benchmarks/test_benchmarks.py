@@ -28,6 +28,8 @@ def test_lstm(capsys):
 
 
 def test_training_step(capsys):
+    with pytest.raises(SystemExit, match="there is no such file"):
+        training_step.main(["--config", "nowhere.yaml"])
     training_step.main(["--batch", "2", "--frames", "9", "--runs", "1"])
     assert re.search(r"2 utterances of 3 to 9 frames:\nbfloat16 \d+ ms, float32 \d+ ms: [\d.]+ times", capsys.readouterr().out)
 

@@ -27,9 +27,10 @@ def test_a_channel_has_its_deviation():
 def test_other_files_are_told(tmp_path):
     with pytest.raises(MediaError, match="not the shape of a mouth"):
         load_mouth_shape(tmp_path / "missing.npy")
-    (tmp_path / "text.npy").write_text("hello")
-    with pytest.raises(MediaError, match="make the corpus again"):
-        load_mouth_shape(tmp_path / "text.npy")
+    for damaged in (b"hello", b"PK\x03\x04 hello", b""):
+        (tmp_path / "text.npy").write_bytes(damaged)
+        with pytest.raises(MediaError, match="make the corpus again"):
+            load_mouth_shape(tmp_path / "text.npy")
     np.save(tmp_path / "wide.npy", np.zeros((5, 9)))
     with pytest.raises(MediaError, match="other values than jaw"):
         load_mouth_shape(tmp_path / "wide.npy")

@@ -54,8 +54,9 @@ def test_from_crops_to_tokens(cropped, tmp_path, capsys):
 def test_a_silent_corpus_has_no_sound_table(cropped, tmp_path):
     format_split(cropped / "data" / "dev", cropped / "crops" / "dev", tmp_path, speech=True)
     assert (tmp_path / "wav.scp").exists()
+    (tmp_path / "shape.scp").write_text("of an earlier run\n")
     format_split(cropped / "data" / "dev", cropped / "crops" / "dev", tmp_path, speech=False)
-    assert not (tmp_path / "wav.scp").exists(), "that of an earlier run is gone"
+    assert not any((tmp_path / name).exists() for name in ("wav.scp", "shape.scp")), "those of an earlier run are gone"
 
 
 @pytest.fixture

@@ -129,7 +129,8 @@ def test_a_corpus_that_makes_itself(tmp_path, installed):
     assert done.returncode == 0, done.stderr
     assert "[2 crops] nothing to crop" in done.stdout and "tokens (jamo)" in done.stdout
     for split in ("train", "dev", "test", "test_seen"):
-        assert (work / "dump" / "mini_ko" / split / "video.scp").read_text("utf-8").strip()
+        for table in ("video.scp", "shape.scp"):
+            assert (work / "dump" / "mini_ko" / split / table).read_text("utf-8").strip()
 
 
 @pytest.mark.slow  # about a minute on two idle cores, nearly all of it ESPnet's imports

@@ -50,9 +50,9 @@ class MadeReport:
 def make_corpus(order: Order, out: Path, *, nj: int = 2) -> MadeReport:
     """Make the corpus under `out` with `nj` processes; what an interrupted run with the same order has made is kept.
 
-    Layout `data`: train, dev, test and test_seen with Kaldi's tables; mouth/ and wav/, or face/ with the sound inside
-    where whole faces are asked for; no wav/ without sound. Layout `lipnet`: s1/video, s1/align, ..., and test.list, test_seen.list, dev.list
-    of utterances. Both: manifest.json.
+    Layout `data`: train, dev, test and test_seen with Kaldi's tables; mouth/, shape/ (avsr.lips.mouth_shape) and wav/, or
+    face/ with the sound inside where whole faces are asked for; no wav/ without sound. Layout `lipnet`: s1/video,
+    s1/align, ..., and test.list, test_seen.list, dev.list of utterances. Both: manifest.json.
 
     Raises AvsrError where `out` holds something else, the order cannot be carried out, or an utterance cannot be made
     (failed.tsv lists all of those).

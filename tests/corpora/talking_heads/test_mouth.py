@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.corpora.talking_heads.articulation import CHANNELS, articulate
-from avsr.corpora.talking_heads.face_units import FACE_UNITS, GAP
+from avsr.corpora.talking_heads.face_units import FACE_UNITS, GAP, INCISORS
 from avsr.corpora.talking_heads.manner import MouthStyle
 from avsr.corpora.talking_heads.mouth import Motion, frame_count, mouth_motion
 from avsr.corpora.talking_heads.timing import PhoneTime
 from avsr.corpora.talking_heads.visemes import gestures
 from avsr.errors import AvsrError
+from avsr.lips import mouth_shape
 from avsr.text.pronunciation import Phoneme
 
 ONSETS, CODAS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅈㅉㅊㅋㅌㅍㅎ", "ㄱㄴㄷㄹㅁㅂㅇ"
@@ -250,3 +251,16 @@ def test_a_short_final_bilabial_is_shut_within_itself():
         times = np.arange(len(gap)) / 25
         near = (times >= 0.78125 - style.lead - 0.0425) & (times <= 0.8125 - style.lead + 1e-6)
         assert gap[near].min() < 0.05  # mm
+
+
+@settings(max_examples=20, deadline=None)
+@given(speech(), styles, st.integers(0, 2**32 - 1))
+def test_the_shape_is_what_the_units_were_made_from(spoken, style, seed):
+    phones, duration = spoken
+    motion = mouth_motion(phones, duration, style, np.random.default_rng(seed))
+    shape = dict(zip(mouth_shape.CHANNELS, motion.shape.T, strict=True))
+    assert motion.shape.dtype == np.float32 and len(motion.shape) == len(motion.units)
+    assert mouth_shape.CHANNELS[:4] == CHANNELS
+    jaw = np.clip(style.jaw_share * shape["jaw"] / INCISORS, 0, 1)
+    assert np.allclose(jaw, motion.units[:, FACE_UNITS.index("jawOpen")], atol=1e-4)
+    assert all((0 <= shape[name]).all() and (shape[name] <= 1).all() for name in ("press", "tip", "speaking"))

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 if [[ ! -f "$1" ]]; then
-    echo "mini_ko is made, not read: --data names a file of options for \`avsr synth\`, and $1 is none." >&2
+    echo "$(basename "$2") is made, not read: --data names a file of options for \`avsr synth\`, and $1 is none." >&2
     echo "For a corpus of your own, name its recipe with --recipe." >&2
     exit 1
 fi
