@@ -11,6 +11,7 @@ import numpy as np
 
 from avsr.errors import MediaError
 from avsr.files import replace_file
+from avsr.media.x264 import steady_options
 from avsr.lips.crop import SIDE
 
 FPS = 25
@@ -107,7 +108,7 @@ def _encode(frames: np.ndarray, quality: int) -> bytes:
         stream.pix_fmt = "gray"
         stream.codec_context.time_base = Fraction(1, FPS)
         stream.codec_context.thread_count = 1
-        stream.options = {"crf": str(quality), "preset": "medium", "g": "250"}
+        stream.options = {"crf": str(quality), "preset": "medium", "g": "250"} | steady_options()
         for index, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
             frame.pts, frame.time_base = index, Fraction(1, FPS)

@@ -11,6 +11,7 @@ import numpy as np
 from avsr.errors import MediaError
 from avsr.files import replace_file
 from avsr.media.audio import SAMPLE_RATE
+from avsr.media.x264 import steady_options
 
 _CLOCK = 90_000  # ticks a second, in which 25 and 30 pictures a second are whole numbers
 
@@ -35,7 +36,7 @@ def write_video(path: Path, frames: np.ndarray, fps: float, samples: np.ndarray 
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.time_base = Fraction(1, _CLOCK)
         video.codec_context.thread_count = 1  # with more, the bytes would depend on the machine's cores
-        video.options = {"crf": "20", "preset": "veryfast"}
+        video.options = {"crf": "20", "preset": "veryfast"} | steady_options()
         sound = None
         if samples is not None:
             sound = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")

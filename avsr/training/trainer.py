@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from espnet2.train.trainer import Trainer, TrainerOptions
 
+from avsr.processor import processor_flags
 from avsr.training.checkpoint import is_whole, keep_earlier
 
 
@@ -49,10 +50,6 @@ class SafeTrainer(Trainer):
             os.replace(temporary, weights)
 
 
-def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def multiplies_bfloat16() -> bool:
     """Whether the processor has instructions for bfloat16 (AVX-512, AMX or Arm); without them it is slower than float32."""
-    try:
-        words = set(cpuinfo.read_text().split())
-    except OSError:
-        return False
-    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+    return not processor_flags().isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})

@@ -9,7 +9,6 @@ import pytest
 from avsr.errors import AvsrError
 from avsr.text.tokens import build_token_list
 from avsr.training.task import AVSRTask
-from avsr.training.trainer import multiplies_bfloat16
 
 TINY = {
     "size": 32,
@@ -58,12 +57,3 @@ def test_what_the_parts_know_makes_a_model(token_dir):
 def test_what_is_wrong_is_named(token_dir, changed, said):
     with pytest.raises(AvsrError, match=said):
         build(token_dir, TINY | changed)
-
-
-def test_a_processor_is_asked_whether_it_has_bfloat16(tmp_path):
-    cpuinfo = tmp_path / "cpuinfo"
-    assert not multiplies_bfloat16(cpuinfo)
-    cpuinfo.write_text("flags : fpu sse2 avx512f\n")
-    assert not multiplies_bfloat16(cpuinfo)
-    cpuinfo.write_text("flags : fpu avx512_bf16 avx512f\n")
-    assert multiplies_bfloat16(cpuinfo)

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from avsr.media.x264 import steady_options
+
 PIVOT = np.array([0.0, 6.75, 0.25], np.float32)  # decimetres: about where the head turns on the neck
 
 
@@ -218,7 +220,7 @@ def _compressed(frames: np.ndarray, quality: int) -> np.ndarray:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate, encoder.thread_count = Fraction(1, 25), Fraction(25), 1
-    encoder.options = {"crf": str(quality), "preset": "veryfast"}
+    encoder.options = {"crf": str(quality), "preset": "veryfast"} | steady_options()
     decoder = av.CodecContext.create("h264", "r")
     decoder.thread_count = 1
     pictures: list[np.ndarray] = []
