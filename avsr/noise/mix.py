@@ -75,8 +75,9 @@ def babble(utterances: Sequence[np.ndarray], length: int, rng: np.random.Generat
     total = np.zeros(length, dtype=np.float32)
     for index in order[:talkers]:
         cut = cut_or_loop(utterances[index], length, rng)
-        total += cut * np.float32(np.sqrt(length / energy(cut, "utterance")))
-    return total
+        voice = cut * np.float32(np.sqrt(length / energy(cut, "utterance")))
+        total += voice
+    return total if total.any() else voice  # of one sample each voice is 1 or -1, and an even number can cancel out
 
 
 def energy(samples: np.ndarray, name: str) -> float:
