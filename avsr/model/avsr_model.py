@@ -42,20 +42,35 @@ class ModelConfig:
 
 
 @dataclass
+class Stream:
+    """What one encoder and its CTC head said, T vectors a row at 25 a second, as long as the longer of the two streams.
+
+    vectors (B, T, D), log_probs (B, T, V): zero vectors, and what the head makes of them, where this stream has ended.
+    features: (B, T, 6) reliability, see `avsr.model.reliability`.
+    lengths: (B,) int64, frames that are this stream's own.
+    looks: (B, T', D) of the lip encoder before its LSTM, see `LipEncoder.look`; None of the sound.
+    """
+
+    vectors: torch.Tensor
+    log_probs: torch.Tensor
+    features: torch.Tensor
+    lengths: torch.Tensor
+    looks: torch.Tensor | None = None
+
+
+@dataclass
 class Encoded:
     """Both streams and their fusion, at 25 vectors a second.
 
+    audio, lip: see `Stream`; None for one that was not given.
     fused: see `avsr.model.fusion.Fused`.
-    vectors, log_probs: what each encoder and its CTC head said, (audio, lip); None for a stream that was not given.
     lengths: (B,) int64, frames that are real.
-    looks: (B, T', D) of the lip encoder before its LSTM, T' the clip's own frames, see `LipEncoder.look`; None without one.
     """
 
+    audio: Stream | None
+    lip: Stream | None
     fused: Fused
-    vectors: tuple[torch.Tensor | None, torch.Tensor | None]
-    log_probs: tuple[torch.Tensor | None, torch.Tensor | None]
     lengths: torch.Tensor
-    looks: torch.Tensor | None
 
 
 class AVSRModel(AbsESPnetModel):
@@ -115,41 +130,57 @@ class AVSRModel(AbsESPnetModel):
         """
         if speech is None and video is None:
             raise ValueError("neither sound nor mouth clip is given")
-        audio = None if speech is None else self.audio_encoder(speech, speech_lengths)
-        looks = None if video is None else self.lip_encoder.look(video, video_lengths)
-        lip = None if looks is None else (self.lip_encoder.follow(looks, video_lengths), video_lengths)
-        lengths = torch.stack([x[1] for x in (audio, lip) if x is not None]).amax(0)
+        ends = [] if video is None else [video_lengths]
+        if speech is not None:
+            ends.append(torch.div(speech_lengths + SAMPLES_PER_FRAME - 1, SAMPLES_PER_FRAME, rounding_mode="floor"))
+        lengths = torch.stack(ends).amax(0)
+        audio = None if speech is None else self.hear(speech, speech_lengths, lengths)
+        lip = None if video is None else self.see(video, video_lengths, confidence, lengths)
+        return Encoded(audio, lip, self.fuse(audio, lip, lengths, use), lengths)
+
+    def hear(self, speech: torch.Tensor, speech_lengths: torch.Tensor, lengths: torch.Tensor) -> Stream:
+        """The sound's stream; `lengths` (B,) are the frames of the longer stream, the rest as in `encode`."""
         frames = int(lengths.max())
-        device = (speech if speech is not None else video).device
-        present = torch.stack([_mask(x, lengths, frames, device) for x in (audio, lip)], dim=-1)
+        vectors, own = self.audio_encoder(speech, speech_lengths)
+        vectors, log_probs = self._head(vectors, self.audio_ctc, frames)
+        features = [posterior_features(log_probs), sound_features(speech, frames, lengths)]
+        return Stream(vectors, log_probs, torch.cat(features, dim=-1), own)
+
+    def see(
+        self, video: torch.Tensor, video_lengths: torch.Tensor, confidence: torch.Tensor, lengths: torch.Tensor
+    ) -> Stream:
+        """The lips' stream; `lengths` (B,) are the frames of the longer stream, the rest as in `encode`."""
+        frames = int(lengths.max())
+        looks = self.lip_encoder.look(video, video_lengths)
+        vectors, log_probs = self._head(self.lip_encoder.follow(looks, video_lengths), self.lip_ctc, frames)
+        features = [posterior_features(log_probs), _fit(picture_features(video, confidence), frames)]
+        return Stream(vectors, log_probs, torch.cat(features, dim=-1), video_lengths, looks)
+
+    def fuse(self, audio: Stream | None, lip: Stream | None, lengths: torch.Tensor, use: torch.Tensor | None = None) -> Fused:
+        """Fuse two streams of the same utterances, or what there is of them; `lengths` and `use` as above."""
+        vectors, log_probs, reliability, present = self.side_by_side(audio, lip, lengths, use)
+        return self.fusion(vectors, log_probs, reliability, present)
+
+    @staticmethod
+    def side_by_side(audio: Stream | None, lip: Stream | None, lengths: torch.Tensor, use: torch.Tensor | None = None) -> tuple:
+        """What the fusion takes, zeros for a stream that was not given: ((audio's, lips') vectors, (audio's, lips') log_probs,
+        reliability (B, T, 12), present (B, T, 2))."""
+        one = audio if audio is not None else lip
+        frames = one.vectors.shape[1]
+        present = torch.stack([_mask(stream, frames, lengths) for stream in (audio, lip)], dim=-1)
         if use is not None:
-            allowed = present & use[:, None, :].to(device)
+            allowed = present & use[:, None, :].to(present.device)
             # Never neither: where the wanted stream is shorter than the other its last vectors stay in charge.
-            present = torch.where(allowed.any(-1, keepdim=True), allowed, use[:, None, :].to(device).expand_as(present))
-        vectors, log_probs, features = [], [], []
-        for stream, ctc in ((audio, self.audio_ctc), (lip, self.lip_ctc)):
-            x = None if stream is None else _fit(stream[0], frames)
-            vectors.append(x)
-            # In float32: half precision has two or three digits, and CTC adds up hundreds of these.
-            log_probs.append(None if x is None else ctc.ctc_lo(x).float().log_softmax(-1))
-        features.append(self._audio_features(speech, log_probs[0], lengths, frames))
-        features.append(self._lip_features(video, confidence, log_probs[1], lengths, frames))
-        known = [x if x is not None else torch.zeros_like(y) for x, y in (vectors, vectors[::-1])]
-        known_probs = [x if x is not None else torch.zeros_like(y) for x, y in (log_probs, log_probs[::-1])]
-        fused = self.fusion(tuple(known), tuple(known_probs), torch.cat(features, -1), present)
-        return Encoded(fused, tuple(vectors), tuple(log_probs), lengths, looks)
+            present = torch.where(allowed.any(-1, keepdim=True), allowed, use[:, None, :].to(present.device).expand_as(present))
+        pair = [stream if stream is not None else _nothing(one) for stream in (audio, lip)]
+        reliability = torch.cat([stream.features for stream in pair], dim=-1)
+        return tuple(x.vectors for x in pair), tuple(x.log_probs for x in pair), reliability, present
 
     @staticmethod
-    def _audio_features(speech, log_probs, lengths, frames):
-        if speech is None:
-            return torch.zeros(len(lengths), frames, 6, device=lengths.device)
-        return torch.cat([posterior_features(log_probs), sound_features(speech, frames, lengths)], dim=-1)
-
-    @staticmethod
-    def _lip_features(video, confidence, log_probs, lengths, frames):
-        if video is None:
-            return torch.zeros(len(lengths), frames, 6, device=lengths.device)
-        return torch.cat([posterior_features(log_probs), _fit(picture_features(video, confidence), frames)], dim=-1)
+    def _head(vectors: torch.Tensor, ctc: CTC, frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+        vectors = _fit(vectors, frames)
+        # In float32: half precision has two or three digits, and CTC adds up hundreds of these.
+        return vectors, ctc.ctc_lo(vectors).float().log_softmax(-1)
 
     def forward(
         self,
@@ -185,14 +216,14 @@ class AVSRModel(AbsESPnetModel):
         labels = text.masked_fill(text < 0, 0)
         stats: dict[str, torch.Tensor | None] = {}
         heads, aligned = [], []
-        streams = (("audio", self.audio_align), ("lip", self.lip_align))
-        for (name, head), vectors, log_probs in zip(streams, encoded.vectors, encoded.log_probs):
-            if vectors is None:
+        streams = (("audio", encoded.audio, self.audio_align), ("lip", encoded.lip, self.lip_align))
+        for name, stream, head in streams:
+            if stream is None:
                 continue
-            heads.append(_ctc_loss(log_probs, encoded.lengths, labels, text_lengths))
+            heads.append(_ctc_loss(stream.log_probs, encoded.lengths, labels, text_lengths))
             stats[f"ctc_{name}"] = heads[-1].detach()
             if align is not None and self.config.align_weight > 0:
-                aligned.append(_align_loss(head(vectors).float(), align))
+                aligned.append(_align_loss(head(stream.vectors).float(), align))
                 stats[f"align_{name}"] = aligned[-1].detach()
         fused_loss = _ctc_loss(encoded.fused.log_probs, encoded.lengths, labels, text_lengths)
         attention, accuracy = self._attention(encoded, text, text_lengths)
@@ -201,7 +232,7 @@ class AVSRModel(AbsESPnetModel):
         if aligned:
             loss = loss + c.align_weight * sum(aligned)
         if self.lip_shape is not None and shape is not None:
-            shaped = _shape_loss(self.lip_shape(encoded.looks).float(), shape, shape_lengths)
+            shaped = _shape_loss(self.lip_shape(encoded.lip.looks).float(), shape, shape_lengths)
             loss = loss + c.shape_weight * shaped
             stats["shape"] = shaped.detach()
         stats.update(ctc=fused_loss.detach(), attention=attention.detach(), acc=accuracy, loss=loss.detach())
@@ -245,11 +276,15 @@ def _fit(x: torch.Tensor, frames: int) -> torch.Tensor:
     return F.pad(x, (0, 0, 0, max(0, frames - x.shape[1])))[:, :frames]
 
 
-def _mask(stream, lengths: torch.Tensor, frames: int, device: torch.device) -> torch.Tensor:
-    """(B, frames) bool: where the stream has vectors."""
+def _mask(stream: Stream | None, frames: int, lengths: torch.Tensor) -> torch.Tensor:
+    """(B, frames) bool: where the stream has vectors of its own."""
     if stream is None:
-        return torch.zeros(len(lengths), frames, dtype=torch.bool, device=device)
-    return torch.arange(frames, device=device) < stream[1].to(device)[:, None]
+        return torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
+    return torch.arange(frames, device=lengths.device) < stream.lengths.to(lengths.device)[:, None]
+
+
+def _nothing(like: Stream) -> Stream:
+    return Stream(*(torch.zeros_like(x) for x in (like.vectors, like.log_probs, like.features, like.lengths)))
 
 
 def _ctc_loss(log_probs: torch.Tensor, lengths: torch.Tensor, text: torch.Tensor, text_lengths: torch.Tensor):

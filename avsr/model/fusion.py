@@ -79,8 +79,13 @@ class LateFusion(nn.Module):
             reliability: (B, T, features).
             present: (B, T, 2) bool.
         """
-        weights = self.weights(reliability, present)
-        audio, lip = weights[..., :1], weights[..., 1:]
-        memory = audio * vectors[0] + lip * vectors[1]
-        fused = (audio * log_probs[0] + lip * log_probs[1]).log_softmax(-1)
-        return Fused(memory, fused, weights)
+        return combine(vectors, log_probs, self.weights(reliability, present))
+
+
+def combine(
+    vectors: tuple[torch.Tensor, torch.Tensor], log_probs: tuple[torch.Tensor, torch.Tensor], weights: torch.Tensor
+) -> Fused:
+    """The streams with given weights (B, T, 2): vectors are added up, log posteriors too, and those renormalised."""
+    audio, lip = weights[..., :1], weights[..., 1:]
+    memory = audio * vectors[0] + lip * vectors[1]
+    return Fused(memory, (audio * log_probs[0] + lip * log_probs[1]).log_softmax(-1), weights)
