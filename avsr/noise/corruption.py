@@ -9,6 +9,7 @@ import numpy as np
 
 from avsr.errors import AvsrError
 from avsr.noise import picture_faults, sound_faults
+from avsr.noise.held_out import check_trainable
 from avsr.noise.mix import babble, energy, mix_at_snr, pink, white
 from avsr.noise.spans import random_span
 
@@ -146,6 +147,7 @@ def _draw(config: SoundCorruption | PictureCorruption, names: tuple[str, ...], r
 
 def _check(config: SoundCorruption | PictureCorruption, faults: tuple[str, ...]) -> None:
     name = type(config).__name__
+    check_trainable((field.name for field in fields(config)), name)
     for field in fields(config):
         value = getattr(config, field.name)
         if isinstance(field.default, tuple):

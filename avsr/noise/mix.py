@@ -23,17 +23,19 @@ def mix_at_snr(speech: np.ndarray, noise: np.ndarray, snr_db: float, rng: np.ran
         raise AvsrError("the speech is silent, so no noise level gives the ratio asked for: leave this utterance out")
     if not np.isfinite(snr_db):
         raise AvsrError(f"a signal-to-noise ratio of {snr_db} dB cannot be mixed: give a finite number")
+    _check(noise, "noise")
     cut = cut_or_loop(noise, len(speech), rng)
     gain = np.sqrt(speech_energy / (energy(cut, "noise") * 10.0 ** (snr_db / 10.0)))
     return (speech + gain * cut.astype(np.float64)).astype(np.float32)
 
 
 def cut_or_loop(noise: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
-    """(length,) samples of ``noise`` from a random place, looped where it is too short; never all zeros.
+    """(length,) samples of ``noise``, float or int, from a random place, looped where it is too short; never all zeros.
 
-    AvsrError where ``noise`` is silent throughout.
+    AvsrError where ``noise`` is silent throughout, or no (n,) array with a sample at least.
     """
-    _check(noise, "noise")
+    if noise.ndim != 1 or not len(noise):
+        raise AvsrError(f"the noise has shape {noise.shape}, not (samples,): mix it down to mono, and give a sample at least")
     longer = len(noise) >= length
     start = int(rng.integers(len(noise) - length + 1 if longer else len(noise)))
     cut = _from(noise, start, length)

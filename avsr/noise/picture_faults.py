@@ -89,6 +89,36 @@ def dropped(
     return frames, confidence
 
 
+def shrunk(
+    frames: np.ndarray, confidence: np.ndarray, rng: np.random.Generator, *, fraction: float = 1.0, factor: int = 4
+) -> tuple[np.ndarray, np.ndarray]:
+    """So far away that the mouth is ``factor`` times smaller, over one span of ``fraction`` of the frames."""
+    import cv2
+
+    frames, confidence = _copies(frames, confidence)
+    side = frames.shape[1]
+    if factor < 1 or side // factor < 1:
+        raise AvsrError(f"a mouth {factor} times smaller than {side} pixels: give 1 or more, and leave a pixel")
+    for index in range(*random_span(len(frames), fraction, rng).indices(len(frames))):
+        small = cv2.resize(frames[index], (side // factor,) * 2, interpolation=cv2.INTER_AREA)
+        frames[index] = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
+    return frames, confidence
+
+
+def swapped(
+    frames: np.ndarray, confidence: np.ndarray, rng: np.random.Generator, *, other: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The clip of ``other`` (frames, confidence), who says something else, from a random place, looped where it is shorter."""
+    _copies(frames, confidence)  # both are checked
+    other_frames, other_confidence = _copies(*other)
+    if not len(other_frames):
+        raise AvsrError("the other person's clip has no frames: take another")
+    longer = len(other_frames) >= len(frames)
+    start = int(rng.integers(len(other_frames) - len(frames) + 1 if longer else len(other_frames)))
+    places = (start + np.arange(len(frames))) % len(other_frames)
+    return other_frames[places], other_confidence[places]
+
+
 def _copies(frames: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if frames.ndim != 3 or frames.dtype != np.uint8 or frames.shape[1] != frames.shape[2]:
         raise AvsrError(f"a mouth clip has to be (frames, 96, 96) of uint8, not {frames.shape} of {frames.dtype}")
