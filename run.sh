@@ -13,7 +13,7 @@ export AVSR_ROOT
 # One core is for the data loader: threads that wait for one another on a shared core are slower than one thread.
 cores="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > 2 ? cores - 1 : 1))}"
-STAGES=(data crops format filter tokens statistics train pack decode score)
+STAGES=(data crops format filter tokens statistics train fuse pack decode score)
 
 usage() {
     cat <<'HELP'
@@ -26,7 +26,7 @@ where it stopped.
   --recipe NAME        a folder of recipes/: daily_ko, grid, lipnet_ko, mini_ko (default: mini_ko)
   --data DIR           where the corpus lies (default: what the recipe's db.sh says)
   --stage N|NAME       begin with this stage (default: 1)
-  --stop_stage N|NAME  end with this stage (default: 10)
+  --stop_stage N|NAME  end with this stage (default: 11)
   --nj N               processes for making and cropping clips (default: one a core, 4 at most)
   --ngpu N             graphics cards for training (default: 0)
   --seed N             of training (default: the training configuration's)
@@ -51,7 +51,7 @@ Options of a corpus, which its recipe sets:
   --min_seconds S, --max_seconds S, --min_face C
                            what is trained on: length, and mean face confidence in 0..1
 
-Stages: 1 data, 2 crops, 3 format, 4 filter, 5 tokens, 6 statistics, 7 train, 8 pack, 9 decode, 10 score
+Stages: 1 data, 2 crops, 3 format, 4 filter, 5 tokens, 6 statistics, 7 train, 8 fuse, 9 pack, 10 decode, 11 score
 HELP
 }
 
@@ -64,7 +64,7 @@ fail() { # a mistake in the command line
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
     mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face)
-recipe='' recipe_dir='' data='' first=1 last=10 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
+recipe='' recipe_dir='' data='' first=1 last=11 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$((cores > 4 ? 4 : cores))"
 train_config='' decode_config='' train_args=''
 mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
@@ -192,7 +192,7 @@ prepare_run() {
     if ((first <= 7 && last >= 6)); then
         [[ -f "$train_config" ]] || fail "there is no training configuration $train_config: give --train_config FILE."
     fi
-    if ((first <= 9 && last >= 8)); then
+    if ((first <= 10 && last >= 9)); then
         [[ -f "$decode_config" ]] || fail "there is no decoding configuration $decode_config: give --decode_config FILE."
     fi
     # A prefix of cmd.sh, such as "srun -c 4", is several words; so are options for ESPnet.
@@ -300,11 +300,19 @@ stage_train() {
         --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" ${espnet[@]+"${espnet[@]}"}
 }
 
+stage_fuse() {
+    inputs "$dump" dev text video.scp wav.scp
+    once "teaches the fusion when to trust sound and lips, on $dump/dev" "$exp/avsr/.fuse.done" \
+        "${input[@]}" --input "$exp/avsr/valid.acc.ave.pth" --option "seed $seed" --output "$exp/avsr/fused.pth" \
+        -- ${train[@]+"${train[@]}"} python -m avsr.training.fuse --exp "$exp/avsr" --dump "$dump" --tokens "$dump/tokens" \
+        --seed "${seed:-1}"
+}
+
 stage_pack() {
     local options=()
     if [[ "$half" == true ]]; then options=(--option half); fi
-    once "packs the average of the best epochs into $model" "$exp/.pack.done" \
-        --input "$exp/avsr/valid.acc.ave.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
+    once "packs the trained model into $model" "$exp/.pack.done" \
+        --input "$exp/avsr/fused.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
         --input "$decode_config" --output "$model" ${options[@]+"${options[@]}"} \
         -- python -m avsr.stages.pack --exp "$exp/avsr" --recipe "$recipe" --dump "$dump" --tokens "$dump/tokens" \
         --decode_config "$decode_config" --experiments "$work/exp" --out "$model" \

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from avsr.model.avsr_model import AVSRModel
 
-FORMAT = 1
+FORMAT = 2  # 1 had a fusion that did not ask whether the streams agree
 CONFIG, WEIGHTS, META = "config.yaml", "model.pth", "meta.yaml"
 MEMBERS = (CONFIG, META, TYPE_FILE, TOKENS_FILE, BPE_FILE, WEIGHTS)  # BPE_FILE for bpe alone
 _VOCABULARY_ROW = "lip_ctc.ctc_lo.bias"  # as long as the token list in every model
@@ -60,11 +60,8 @@ def pack(
         ModelError: a file is missing or broken, or they do not go together (which is tried here, not at the user's).
     """
     exp_config, weights, out = Path(exp_config), Path(weights), Path(out)
-    tokenizer = load_tokenizer(Path(token_dir))
-    conf = read_yaml(exp_config, error=ModelError).get("model_conf")
-    state = _read_state(_read(weights), weights)
-    model = _build(conf, len(tokenizer), exp_config)
-    _fill(model, state, weights)
+    model, tokenizer = load_trained(exp_config, weights, token_dir)
+    conf, state = read_yaml(exp_config, error=ModelError).get("model_conf"), model.state_dict()
     config = {"format": FORMAT, "vocabulary": len(tokenizer), "model_conf": conf}
     members = {CONFIG: _yaml(config, exp_config), META: _yaml(meta, "meta"), TYPE_FILE: f"{tokenizer.token_type}\n".encode()}
     members[TOKENS_FILE] = "".join(f"{token}\n" for token in tokenizer.token_list).encode()
@@ -73,6 +70,15 @@ def pack(
     members[WEIGHTS] = _state_bytes(state, half)
     out.parent.mkdir(parents=True, exist_ok=True)
     _write_zip(out, members)
+
+
+def load_trained(exp_config: Path, weights: Path, token_dir: Path) -> tuple[AVSRModel, Tokenizer]:
+    """The model in eval() and its tokenizer, of a training run; arguments and errors as those of `pack`."""
+    exp_config, weights = Path(exp_config), Path(weights)
+    tokenizer = load_tokenizer(Path(token_dir))
+    model = _build(read_yaml(exp_config, error=ModelError).get("model_conf"), len(tokenizer), exp_config)
+    _fill(model, _read_state(_read(weights), weights), weights)
+    return model.eval(), tokenizer
 
 
 def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
@@ -84,7 +90,7 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
     members = _read_zip(path)
     config = parse_yaml(members[CONFIG], f"{path}: {CONFIG}", error=ModelError)
     if config.get("format") != FORMAT:
-        raise ModelError(f"{path}: its format is {config.get('format')}, this program reads {FORMAT}; pack the model again.")
+        raise ModelError(f"{path}: its format is {config.get('format')}, this program reads {FORMAT}; train it again.")
     tokenizer = _tokenizer(members, path)
     if config.get("vocabulary") != len(tokenizer):
         raise ModelError(

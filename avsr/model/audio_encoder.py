@@ -26,8 +26,9 @@ class LogMel(nn.Module):
         from torchaudio.transforms import MelSpectrogram
 
         self.mel = MelSpectrogram(
-            SAMPLE_RATE, n_fft=512, win_length=400, hop_length=160, f_min=40.0, f_max=7600.0, n_mels=mels, power=2.0
-        )
+            SAMPLE_RATE, n_fft=512, win_length=400, hop_length=160, f_min=40.0, f_max=7600.0, n_mels=mels, power=2.0,
+            pad_mode="constant",  # silence past the end, as where the batch goes on
+        )  # fmt: skip
 
     def forward(self, samples: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Measure.
@@ -116,7 +117,11 @@ class AudioEncoder(nn.Module):
         x, x_lengths = self.features(samples, lengths)
         if self.training and self.specaug is not None:
             x, x_lengths = self.specaug(x, x_lengths)
-        x = self.subsample(x.unsqueeze(1))  # (B, C, L, mels / 4)
+        x = x.unsqueeze(1)  # (B, C, 4 L, mels), then (B, C, 2 L, mels / 2), then (B, C, L, mels / 4)
+        for step, stage in ((1, self.subsample[:3]), (2, self.subsample[3:])):
+            # What lies past an utterance's end is zero, as it is past a batch's: no answer depends on what else is in it.
+            real = torch.arange(x.shape[2], device=x.device) < x_lengths.to(x.device)[:, None] // step
+            x = stage(x * real[:, None, :, None].to(x.dtype))
         x = self.project(x.transpose(1, 2).flatten(2))
         x, out_lengths, _ = self.encoder(x, x_lengths // _MELS_PER_FRAME)
         return self.out(x), out_lengths

@@ -1,4 +1,4 @@
-"""Stage 8: ESPnet's average of the best epochs, tokens and their story in one file: `python -m avsr.stages.pack`."""
+"""Stage 9: weights, tokens and their story in one file: `python -m avsr.stages.pack`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit
 from avsr.stages.once import read_note
 from avsr.stages.results import data_hash
-from avsr.tables import SPLITS
+from avsr.tables import SPLITS, read_table
+from avsr.training.fuse import WEIGHTS
 
-WEIGHTS = "valid.acc.ave.pth"
 MODE_WORDS = {
     (True, True): "sound and lips",
     (True, False): "sound",
@@ -41,9 +41,23 @@ def describe_model(
         "data_hash": data_hash(dump, splits),
         "decode": read_yaml(decode_config),
     }
+    noises = heard_noises(read_yaml(exp / "config.yaml").get("noise_scp"), dump)
+    if noises:
+        meta["noises"] = noises
     # A training that was adopted may have left no note of some of these.
     noted = {"date": "ended", "trained_on": "machine", "training_seconds": "seconds"}
     return meta | {name: trained[key] for name, key in noted.items() if key in trained}
+
+
+def heard_noises(noise_scp: str | None, dump: Path) -> list[str]:
+    """sha256 of each recording that training mixed in, so that no benchmark measures with it; none of the corpus's own voices,
+    which are no test's."""
+    if not noise_scp or Path(noise_scp) == dump / "train" / "wav.scp":
+        return []
+    from avsr.media.audio import read_audio
+    from avsr.noise.pcm import hash_pcm, to_pcm
+
+    return sorted(hash_pcm(to_pcm(read_audio(path)[0])) for path in read_table(Path(noise_scp), filled=True).values())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

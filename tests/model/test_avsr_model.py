@@ -131,17 +131,31 @@ def test_the_shape_of_the_mouth_is_learnt_where_it_is_known():
     assert "shape" not in model(**b)[1]  # a corpus that does not know it
 
 
-def test_weights_reach_zero_and_one(model):
-    fusion = model.fusion
-    reliability = torch.zeros(1, 5, 12)
-    present = torch.ones(1, 5, 2, dtype=torch.bool)
-    bias = fusion.net[2].bias.detach().clone()
+def test_weights_reach_zero_and_one_and_leave_no_trace(model):
+    b = batch(8)
+    strength = model.fusion.net[2].bias
+    before = strength.detach().clone()
     try:
-        for value, wanted in ((20.0, [1.0, 0.0]), (-20.0, [0.0, 1.0])):
-            fusion.net[2].bias.data.fill_(value)
-            assert fusion.weights(reliability, present)[0, 2].tolist() == wanted
+        for values, wanted, mode in (((20.0, -20.0), [1.0, 0.0], "audio"), ((-20.0, 20.0), [0.0, 1.0], "lip")):
+            strength.data.copy_(torch.tensor(values))
+            out = encode(model, b, "av")
+            assert out.fused.weights[0, 5].tolist() == wanted
+            assert torch.equal(out.fused.log_probs[0], encode(model, b, mode).fused.log_probs[0])
+        strength.data.fill_(-20.0)  # a fusion that trusts neither
+        assert torch.allclose(encode(model, b, "av").fused.weights.sum(-1), torch.ones(2, 20))
     finally:
-        fusion.net[2].bias.data.copy_(bias)
+        strength.data.copy_(before)
+
+
+@pytest.mark.parametrize("lost, mode", [("sound", "lip"), ("picture", "audio")])
+def test_a_lost_stream_needs_no_learning(model, lost, mode):
+    """Digital silence, and frames without a face: exactly the other stream's answer, whatever the network would say."""
+    b = batch(9)
+    b |= {"speech": torch.zeros_like(b["speech"])} if lost == "sound" else {"confidence": torch.zeros_like(b["confidence"])}
+    assert torch.equal(encode(model, b, "av").fused.log_probs, encode(model, b, mode).fused.log_probs)
+    both = b | {"speech": torch.zeros_like(b["speech"]), "confidence": torch.zeros_like(b["confidence"])}
+    weights = encode(model, both, "av").fused.weights
+    assert torch.isfinite(weights).all() and torch.allclose(weights.sum(-1), torch.ones(2, 20))
 
 
 def test_streams_of_unequal_length_share_the_longer_one(model):

@@ -46,7 +46,7 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
         (["--recipe", "grid", "--data"], "--data needs a value."),
         (["--recipe", "grid", "--data", "/nowhere/grid"], "the corpus /nowhere/grid is not there: give --data DIR"),
         (["--recipe", "grid"], "the corpus downloads/grid is not there: give --data DIR"),
-        (["--recipe", "grid", "--stage", "11"], "--stage 11: there is no such stage; it is a number from 1 to 10"),
+        (["--recipe", "grid", "--stage", "12"], "--stage 12: there is no such stage; it is a number from 1 to 11"),
         (["--recipe", "grid", "--stage", "score", "--stop-stage=crops"], "--stage score comes after --stop_stage crops."),
         (["--recipe", "grid", "--nj", "0"], "--nj 0: give a whole number, 1 or more."),
         (["--recipe", "grid", "--test_sets", "a/b"], "--test_sets a/b: give names of splits"),
@@ -71,7 +71,7 @@ def test_without_a_recipe_it_is_the_corpus_that_makes_itself(tmp_path):
 def test_help_says_every_stage_and_option():
     done = run_sh("--recipe", "grid", "--help")
     assert done.returncode == 0
-    for word in ("--stop_stage", "--publish", "1 data", "10 score"):
+    for word in ("--stop_stage", "--publish", "1 data", "11 score"):
         assert word in done.stdout
 
 
@@ -149,4 +149,4 @@ def test_the_whole_road(mini_corpus, tiny_training, tmp_path, installed):
     assert (exp / "lipnet_ko.zip").is_file() and (tmp_path / "work" / "exp" / "last_model").is_file()
     assert "1epoch results" in done.stdout, "the training shows that it moves"
     again = run_sh(*arguments)
-    assert again.returncode == 0 and again.stdout.count("done already") == 10
+    assert again.returncode == 0 and again.stdout.count("done already") == 11

@@ -1,0 +1,224 @@
+"""Stage 8: teaches the fusion alone, on speech that the encoders have not learnt by heart: `python -m avsr.training.fuse`.
+
+What an encoder says of clips that it was trained on is surer than it will ever be again, and a fusion that learnt there trusts
+the lips too much. So the fusion's small network learns anew, with the encoders left as they are, on dev: its utterances under
+many corruptions, each stream encoded once a corruption and then paired at random (stacking; Wolpert, "Stacked generalization",
+1992).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from avsr.errors import AvsrError
+from avsr.lips.mouth_clip import load_mouth_clip
+from avsr.media.audio import read_audio
+from avsr.model.encode import SAMPLES, Said, as_stream, encode_stream
+from avsr.noise import picture_faults, sound_faults
+from avsr.noise.corruption import SoundCorruption, corrupt_sound
+from avsr.noise.held_out import check_trainable
+from avsr.noise.mix import cut_or_loop
+from avsr.noise.pcm import from_pcm, to_pcm
+from avsr.processes import progress
+from avsr.stages.command import run_main
+from avsr.tables import read_table
+
+if TYPE_CHECKING:
+    import torch
+
+    from avsr.model.avsr_model import AVSRModel
+
+AVERAGE = "valid.acc.ave.pth"  # of the best epochs, by ESPnet
+WEIGHTS = "fused.pth"
+UTTERANCES = 240  # of dev at the most, evenly over the list
+_SOUNDS, _PICTURES = 1600, 560  # corrupted streams in all, but so many of an utterance at the most:
+_MOST = (36, 12)
+
+SOUND = SoundCorruption(
+    clean=0.2, noise=0.5, muted=0.06, dropouts=0.1, clipped=0.07, telephone=0.07, white=0.15, pink=0.15, recorded=0.3, babble=0.4,
+    snr_db=(-12.0, 25.0), talkers=(1, 8), part=0.25, dropout_fraction=(0.05, 0.9),
+)  # fmt: skip
+_WRONG, _SHIFTED = 0.08, 0.08  # shares of sounds that are another utterance's, and out of step
+_LATEST = 400.0  # ms
+PICTURES = ("frozen", "occluded", "blurred", "dropped", "shrunk")
+# Not `swapped`: another person's face that says something else cannot be told from another's voice, and one of the two has to
+# be believed. It is the lips, for a stranger's voice over the own one is common and a stranger's mouth is not.
+_WHOLE = 0.5  # chance that a fault of the picture lasts from beginning to end
+_SEEN_WELL = 0.45  # share of pairs whose picture is clean
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """tokens (L,) and what each stream said under each corruption, the clean one first."""
+
+    tokens: np.ndarray
+    sounds: list[Said]
+    pictures: list[Said]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the fusion is taught. regret: how much more than an error it costs to be worse than the better stream alone."""
+
+    steps: int = 700
+    batch: int = 48
+    rate: float = 4e-3
+    weight_decay: float = 0.01
+    regret: float = 3.0
+
+
+def corrupted_streams(
+    model: AVSRModel, data: Path, encode_text, noises: Sequence[np.ndarray], rng: np.random.Generator
+) -> list[Utterance]:
+    """Dev's utterances, each stream under many corruptions and encoded.
+
+    Args:
+        data: directory with text, wav.scp and video.scp.
+        encode_text: text to token ids.
+        noises: recordings in float; other voices for babble.
+    """
+    check_trainable(PICTURES, "the fusion's training")
+    tables = [read_table(data / name, filled=True) for name in ("text", "wav.scp", "video.scp")]
+    utts = sorted(set(tables[0]) & set(tables[1]) & set(tables[2]))
+    if len(utts) < 2:
+        raise AvsrError(f"{data}: has {len(utts)} utterances with sound and picture; the fusion needs two to learn from.")
+    utts = [utts[place] for place in np.unique(np.linspace(0, len(utts) - 1, UTTERANCES).astype(int))]
+    sounds = {utt: to_pcm(read_audio(tables[1][utt])[0]) for utt in utts}
+    many, few = (max(2, min(most, total // len(utts))) for most, total in zip(_MOST, (_SOUNDS, _PICTURES)))
+    made = []
+    with progress("utterances corrupted and encoded", len(utts), 0) as advance:
+        for utt in utts:
+            clip = load_mouth_clip(tables[2][utt])
+            length = max(-(-len(sounds[utt]) // SAMPLES), len(clip.frames))
+            others = [other for other in utts if tables[0][other] != tables[0][utt]] or [utt]
+            heard = [(sounds[utt],)]
+            heard += [(_sound(sounds[utt], sounds[others[rng.integers(len(others))]], noises, rng),) for _ in range(many - 1)]
+            seen = [(clip.frames, clip.confidence.astype(np.float32))]
+            seen += [_picture(*seen[0], rng) for _ in range(few - 1)]
+            streams = [
+                encode_stream(model, stream, given, [length] * len(given), vectors=False)
+                for stream, given in (("sound", heard), ("picture", seen))
+            ]
+            made.append(Utterance(np.array(encode_text(tables[0][utt]), np.int64), *streams))
+            advance()
+    return made
+
+
+def teach(model: AVSRModel, utterances: Sequence[Utterance], seed: int, schedule: Schedule) -> list[float]:
+    """Train model.fusion from nothing, in place; the mean loss of every hundred steps."""
+    import torch
+
+    from avsr.model.fusion import LateFusion
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model.fusion = LateFusion(**model.config.fusion_conf)
+    model.eval()
+    rng = np.random.default_rng([seed, 8])
+    optimiser = torch.optim.AdamW(model.fusion.parameters(), schedule.rate, weight_decay=schedule.weight_decay)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, schedule.rate, schedule.steps)
+    told: list[float] = []
+    losses: list[float] = []
+    with progress("steps of the fusion", schedule.steps, 0) as advance:
+        for step in range(1, schedule.steps + 1):
+            loss = _loss(model, _batch(utterances, rng, schedule.batch), schedule.regret)
+            if not bool(torch.isfinite(loss)):
+                raise AvsrError(f"the fusion's loss is {float(loss)} at step {step}: no model can be made of this run.")
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.fusion.parameters(), 5.0)
+            optimiser.step()
+            rates.step()
+            losses.append(float(loss.detach()))
+            if step % 100 == 0 or step == schedule.steps:
+                told.append(float(np.mean(losses[-100:])))
+                logging.info("step %d: loss %.3f a token", step, told[-1])
+            advance()
+    return told
+
+
+def _batch(utterances: Sequence[Utterance], rng: np.random.Generator, size: int) -> tuple:
+    chosen = [utterances[place] for place in rng.integers(len(utterances), size=size)]
+    sounds = [one.sounds[rng.integers(len(one.sounds))] for one in chosen]
+    pictures = [one.pictures[0 if rng.random() < _SEEN_WELL else rng.integers(len(one.pictures))] for one in chosen]
+    return [one.tokens for one in chosen], sounds, pictures
+
+
+def _loss(model: AVSRModel, batch: tuple, regret: float) -> torch.Tensor:
+    """CTC of what was fused, a token, and `regret` times by how much that is over the better of the two streams alone."""
+    import torch
+    from torch.nn import functional as F
+
+    tokens, sounds, pictures = batch
+    (audio, lengths), (lip, _) = as_stream(sounds), as_stream(pictures)
+    sizes = torch.tensor([len(one) for one in tokens])
+    target = torch.from_numpy(np.concatenate(tokens))
+
+    def ctc(log_probs: torch.Tensor) -> torch.Tensor:
+        each = F.ctc_loss(log_probs.transpose(0, 1), target, lengths, sizes, reduction="none", zero_infinity=True)
+        return each / sizes.clamp(min=1)
+
+    fused = ctc(model.fuse(audio, lip, lengths).log_probs)
+    with torch.no_grad():
+        alone = torch.minimum(ctc(audio.log_probs), ctc(lip.log_probs))
+    return (fused + regret * (fused - alone).relu()).mean()
+
+
+def _sound(samples: np.ndarray, other: np.ndarray, noises: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    draw = rng.random()
+    if draw < _WRONG:
+        return cut_or_loop(other, len(samples), rng) if other.any() else samples
+    if draw < _WRONG + _SHIFTED:
+        return to_pcm(sound_faults.shifted(from_pcm(samples), rng, ms=float(rng.uniform(-_LATEST, _LATEST))))
+    return to_pcm(corrupt_sound(from_pcm(samples), rng, noises=noises, config=SOUND))
+
+
+def _picture(frames: np.ndarray, confidence: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    fraction = 1.0 if rng.random() < _WHOLE else float(rng.uniform(0.2, 0.9))
+    fault = PICTURES[rng.integers(len(PICTURES))]
+    options = {"blurred": {"sigma": float(rng.uniform(1.5, 6.0))}, "shrunk": {"factor": int(rng.integers(2, 6))}}.get(fault, {})
+    return getattr(picture_faults, fault)(frames, confidence, rng, fraction=fraction, **options)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--exp", type=Path, required=True, help="the folder that was trained in")
+    parser.add_argument("--dump", type=Path, required=True, help="what it was trained on; dev is learnt from")
+    parser.add_argument("--tokens", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=Schedule.steps)
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    import os
+
+    import torch
+
+    from avsr.decoding.packed import load_trained
+    from avsr.training.preprocessor import Recordings
+
+    model, tokenizer = load_trained(args.exp / "config.yaml", args.exp / AVERAGE, args.tokens)
+    both = all((args.dump / "dev" / name).exists() for name in ("wav.scp", "video.scp"))
+    if both:
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
+        noises = Recordings(list(read_table(args.dump / "train" / "wav.scp", filled=True).values()))
+        rng = np.random.default_rng([args.seed, 7])
+        utterances = corrupted_streams(model, args.dump / "dev", tokenizer.encode, noises, rng)
+        teach(model, utterances, args.seed, Schedule(steps=args.steps))
+    else:
+        logging.info("one stream alone: there is nothing to fuse, and the weights stay as they are")
+    temporary = args.exp / f".{WEIGHTS}.{os.getpid()}"
+    torch.save(model.state_dict(), temporary)
+    os.replace(temporary, args.exp / WEIGHTS)
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

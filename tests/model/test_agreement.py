@@ -1,0 +1,73 @@
+"""Whether two streams agree, and how far apart they are in time, is told from their posteriors."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avsr.model.agreement import MAX_LAG, assurance, correlations, find_lag, has_moved_in, local_agreement, move
+from avsr.model.fusion import LateFusion
+
+
+def spoken(tokens: dict[int, int], frames: int = 60, vocabulary: int = 9, sure: float = 8.0) -> torch.Tensor:
+    """(1, T, V) log posteriors: blank but for token tokens[t] at frame t."""
+    logits = torch.zeros(1, frames, vocabulary)
+    logits[..., 0] = sure
+    for frame, token in tokens.items():
+        logits[0, frame, [0, token]] = torch.tensor([0.0, sure])
+    return logits.log_softmax(-1)
+
+
+WORDS = {10: 3, 15: 1, 22: 5, 28: 2, 33: 7, 41: 4}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(-MAX_LAG + 2, MAX_LAG - 2))
+def test_an_offset_is_found_and_taken_back(lag):
+    sound = spoken(WORDS)
+    lips = spoken({frame - lag: token for frame, token in WORDS.items()})
+    found = find_lag(correlations(sound, lips))
+    # Spikes are blurred over two frames: a frame or two of offset agree well enough as they are.
+    assert found.item() == (lag if abs(lag) > 2 else found.item()) and abs(found.item() - lag) <= 2
+    moved = move(lips, torch.tensor([lag]))
+    inside = has_moved_in(torch.tensor([lag]), 60)
+    assert torch.equal(moved[inside], sound[inside])
+
+
+def test_strangers_agree_at_no_offset():
+    lips = spoken({9: 6, 14: 8, 21: 6, 30: 8, 39: 6})
+    found = correlations(spoken(WORDS), lips)
+    assert find_lag(found).item() == 0 and found.max() < 0.1
+    assert local_agreement(spoken(WORDS), lips).max() < 0.1 < 0.8 < local_agreement(spoken(WORDS), spoken(WORDS))[0, 10:42].min()
+
+
+def test_a_stream_that_says_little_is_not_believed():
+    """Half a word that fits somewhere is no offset."""
+    assert find_lag(correlations(spoken(WORDS), spoken({20: 3}))).item() == 0
+    assert find_lag(correlations(spoken(WORDS), torch.zeros(1, 60, 9))).item() == 0
+
+
+def test_assurance_is_about_what_is_said_not_about_blank():
+    real = torch.ones(1, 60)
+    sure, unsure = (assurance(spoken(WORDS, sure=sure), real)[0, 25] for sure in (8.0, 1.0))
+    assert sure[1] > 0.7 and sure[3] > 0.7 and unsure[1] < 0.5
+    nothing = assurance(torch.zeros(1, 60, 9), torch.zeros(1, 60))
+    assert torch.isfinite(nothing).all() and (nothing == 0).all()
+
+
+@pytest.mark.parametrize("lag", [-7, 0, 5])
+def test_the_fusion_moves_the_lips_into_step(lag):
+    torch.manual_seed(0)
+    fusion = LateFusion().eval()
+    sound, lips = spoken(WORDS), spoken({frame - lag: token for frame, token in WORDS.items()})
+    vectors = torch.randn(1, 60, 4), torch.randn(1, 60, 4)
+    reliability, present = torch.zeros(1, 60, 12), torch.ones(1, 60, 2, dtype=torch.bool)
+    out = fusion(vectors, (sound, lips), reliability, present)
+    assert out.lag.item() == lag
+    beside = out.weights[0, :, 0] == 1  # where no lips came in, the sound is alone
+    assert beside.sum() == abs(lag) and torch.equal(out.log_probs.argmax(-1)[0, 5:55], sound.argmax(-1)[0, 5:55])
+    fusion.train()
+    assert fusion(vectors, (sound, lips), reliability, present).lag.item() == 0, "in training what is out of step stays so"
+    only_lips = present & torch.tensor([False, True])
+    alone = fusion.eval()(vectors, (sound, lips), reliability, only_lips)
+    assert alone.lag.item() == 0 and torch.allclose(alone.log_probs, lips, atol=1e-6)
