@@ -140,6 +140,48 @@ def synth(
     print(make_corpus(order, out, nj=nj))
 
 
+class Search(str, Enum):
+    """How texts are found."""
+
+    greedy = "greedy"
+    own = "own"
+
+
+@app.command(short_help="Measure a model in noise and with faults of sound and picture.")
+def benchmark(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Data directory of a test: text, utt2spk, wav.scp, video.scp.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for RESULTS.md, results.json, manifest.tsv and plots.")],
+    model: Annotated[
+        Optional[Path], typer.Option(help="Packed model.", show_default="as for transcribe")
+    ] = None,
+    conditions: Annotated[
+        Optional[Path], typer.Option(metavar="YAML", help="Table of conditions.", show_default="conf/benchmark_noisy.yaml")
+    ] = None,
+    noise: Annotated[
+        Optional[Path], typer.Option(metavar="DIR", help="Noise recordings; conditions that want others are left out.")
+    ] = None,
+    baseline: Annotated[
+        Optional[list[str]], typer.Option(metavar="NAME=ZIP[:MODE]", help="Another model beside it; can be given again.")
+    ] = None,
+    limit: Annotated[Optional[int], typer.Option(min=1, help="Utterances, of the speakers in turn.", show_default="all")] = None,
+    search: Annotated[
+        Search, typer.Option(help="The best token of each frame (greedy: fast, with fixed weights beside it), or the model's own.")
+    ] = Search.greedy,
+    nj: Annotated[int, typer.Option(min=1, help="Processes.", show_default="one a core")] = (os.cpu_count() or 1),
+) -> None:
+    """Corrupt a test in every way that the table of conditions names, recognise it from sound, lips and both, and say where
+    the promises hold; goes on where it stopped, and a new condition costs only itself."""
+    import shlex
+
+    from avsr.benchmark.report import benchmark as measure
+    from avsr.decoding.default_model import CHECKOUT
+
+    options = {"noise": noise, "limit": limit, "greedy": search is Search.greedy, "nj": nj}
+    command = shlex.join(["avsr", *sys.argv[1:]])
+    table = conditions or CHECKOUT / "conf" / "benchmark_noisy.yaml"
+    print(measure(model, data, table, out, baselines=baseline or [], command=command, **options))
+
+
 @app.command(short_help="Say what this installation lacks, and the remedy.")
 def doctor() -> None:
     """Name every missing or broken part of this installation, and how to mend it."""

@@ -21,7 +21,6 @@ FULL = 32767
 TOLERANCE_DB = 0.05
 
 _FRACTION = 24  # bits of a gain behind the point
-_SOFTEST = 4  # root mean square of the noise, in steps of 16-bit PCM, below which rounding would be heard in the ratio
 _WHITE_PARTS, _WHITE_STEP = 12, 1365  # a sum of twelve even draws is close to Gaussian, and never leaves 16 bits
 
 
@@ -56,7 +55,7 @@ def hash_pcm(samples: np.ndarray) -> str:
 def mix_pcm(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> Mixture:
     """`speech` plus `noise`, both (n,) int16, at `snr_db` over the whole length, pauses included.
 
-    Where the sum leaves 16 bits, or the noise would be softer than a few steps of them, both are turned down or up alike.
+    Both are turned down alike where the sum leaves 16 bits, and up where rounding would spoil the ratio.
 
     AvsrError where either is silent, or the ratio cannot be had within 0.05 dB in 16 bits.
     """
@@ -66,19 +65,24 @@ def mix_pcm(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> Mixture:
         if not samples.any():
             raise AvsrError(f"the {name} is silent, so no level gives a ratio of {snr_db:g} dB: leave the utterance out.")
     clean, other = speech.astype(np.int64), noise.astype(np.int64)
-    wanted = _gain(_power(clean), _power(other), snr_db)
-    loud = round(_power(clean) / len(clean) / 10.0 ** (snr_db / 10.0))  # mean square of the noise as it will be
-    while 0 <= loud < _SOFTEST**2 and np.abs(clean).max() < FULL:
-        clean, loud = clean * 2, loud * 4 + 1
-        wanted *= 2
-    total = clean + _times(other, wanted)
+    gain = _gain(_power(clean), _power(other), snr_db)
+    mixture = _mixed(clean, _times(other, gain))
+    while abs(mixture.snr_db - snr_db) > TOLERANCE_DB and np.abs(clean).max() < FULL:
+        clean, gain = clean * 2, gain * 2
+        mixture = _mixed(clean, _times(other, gain))
+    if abs(mixture.snr_db - snr_db) > TOLERANCE_DB:
+        raise AvsrError(f"{snr_db:g} dB came out as {mixture.snr_db:.2f} dB: 16 bits are too coarse for these two; use others.")
+    return mixture
+
+
+def _mixed(clean: np.ndarray, noise: np.ndarray) -> Mixture:
+    """The sum, turned down until it fits into 16 bits."""
+    total = clean + noise
     peak = int(np.abs(total).max())
     if peak > FULL:
         down = (FULL << _FRACTION) // peak
         total, clean = _times(total, down), _times(clean, down)
     reached = _ratio_db(clean, total - clean)
-    if abs(reached - snr_db) > TOLERANCE_DB:
-        raise AvsrError(f"{snr_db:g} dB came out as {reached:.2f} dB, for 16 bits are too coarse here: give louder speech.")
     return Mixture(total.astype(np.int16), np.clip(clean, -32768, FULL).astype(np.int16), reached)
 
 

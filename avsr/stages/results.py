@@ -14,7 +14,7 @@ from typing import Any
 
 from avsr.errors import AvsrError
 from avsr.files import parse_yaml, read_yaml
-from avsr.stages.machine import describe_commit, describe_machine, describe_versions
+from avsr.stages.machine import describe_commit, describe_machine, describe_versions, without_home
 from avsr.stages.once import read_note
 from avsr.tables import SPLITS, read_table
 from avsr.text.scores import ErrorCount, Scores, bootstrap_interval
@@ -133,7 +133,7 @@ def write_up(
     splits = ("train", "dev", *results)
     trained, config = read_note(exp / ".done") or read_note(exp / ".begun"), read_yaml(exp / "config.yaml")
     rows = {
-        "command": f"`{_without_home(command)}`",
+        "command": f"`{without_home(command)}`",
         "commit": describe_commit(),
         "trained at commit": trained.get("commit", "not recorded"),
         "data hash (sha256)": data_hash(dump, splits),
@@ -227,11 +227,6 @@ def training_line(exp: Path, trained: Mapping[str, Any]) -> str:
 def _decoding(results: list[ModeResult]) -> str:
     options = next((result.summary["options"] for result in results if "options" in result.summary), {})
     return ", ".join(f"{name} {value}" for name, value in options.items()) or "options not recorded"
-
-
-def _without_home(command: str) -> str:
-    """Where things lie on the machine is nobody's business: absolute paths keep their last part."""
-    return re.sub(r"(?<=[\s=])/\S*/(?=[^/\s])", ".../", f" {command}").strip()
 
 
 def _yaml(value: dict[str, Any]) -> str:
