@@ -39,6 +39,8 @@ REQUIRES = [
     # Captions in pictures: Pillow draws them, in the font that the other brings (Noto Sans KR).
     "Pillow",
     "pylopdf-fonts-ko",
+    # The benchmark's plots.
+    "matplotlib",
     "PyYAML",
     "typer",
     "rich",
@@ -46,7 +48,7 @@ REQUIRES = [
     "pip",
 ]
 EXTRAS = {
-    "test": ["pytest", "hypothesis", "matplotlib", "pysubs2"],
+    "test": ["pytest", "hypothesis", "pysubs2"],
 }
 
 setup(

@@ -26,6 +26,9 @@ FROZEN = {
         "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--no-sound", "--layout",
         "--nj",
     },
+    "benchmark": {
+        "--data", "--out", "--model", "--conditions", "--noise", "--baseline", "--limit", "--search", "--nj",
+    },
     "doctor": set(),
 }
 
