@@ -171,13 +171,12 @@ def benchmark(
 ) -> None:
     """Corrupt a test in every way that the table of conditions names, recognise it from sound, lips and both, and say where
     the promises hold; goes on where it stopped, and a new condition costs only itself."""
-    import shlex
-
     from avsr.benchmark.report import benchmark as measure
     from avsr.decoding.default_model import CHECKOUT
+    from avsr.stages.machine import typed_command
 
     options = {"noise": noise, "limit": limit, "greedy": search is Search.greedy, "nj": nj}
-    command = shlex.join(["avsr", *sys.argv[1:]])
+    command = typed_command(["avsr", *sys.argv[1:]])
     table = conditions or CHECKOUT / "conf" / "benchmark_noisy.yaml"
     print(measure(model, data, table, out, baselines=baseline or [], command=command, **options))
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ SOUND_FAULTS = (
     "muted", "dropouts", "clipped", "telephone", "dying", "shifted", "wrong", "low_bitrate", "packet_loss", "damaged_packets",
 )  # fmt: skip
 PICTURE_FAULTS = ("frozen", "occluded", "blurred", "shrunk", "dropped", "swapped")
+_COUNTED = ("talkers", "factor", "kbits")
+_MOST_DB = 60  # of a ratio that 16 bits can hold
 _SELF_SUPPLIED = {"wrong": (), "swapped": ()}  # what they need of another utterance is not written in the table
 
 
@@ -167,11 +170,24 @@ def _corruption(table: dict[str, Any], stream: str, where: str) -> Corruption:
         raise AvsrError(f"{where}: {kind} takes no {key}; it takes {', '.join(sorted(possible)) or 'nothing'}.")
     for key in sorted(needed - values.keys()):
         raise AvsrError(f"{where}: {kind} needs {key}.")
-    for key, value in values.items():
-        good = isinstance(value, str) if key == "recording" else isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not good:
-            raise AvsrError(f"{where}: {key} is {value!r}; give a {'name' if key == 'recording' else 'number'}.")
-    return Corruption(kind, tuple(sorted(values.items())))
+    return Corruption(kind, tuple(sorted((key, _value(key, value, where)) for key, value in values.items())))
+
+
+def _value(key: str, value: Any, where: str) -> Any:
+    """In one form, so that 5 and 5.0 are the same corruption; whole numbers for what is counted."""
+    if key == "recording":
+        if isinstance(value, str):
+            return value
+        raise AvsrError(f"{where}: {key} is {value!r}; give a name.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise AvsrError(f"{where}: {key} is {value!r}; give a number.")
+    if key == "fraction" and not 0 <= value <= 1 or key == "snr_db" and abs(value) > _MOST_DB:
+        raise AvsrError(f"{where}: {key} is {value}; give {'0 to 1' if key == 'fraction' else f'-{_MOST_DB} to {_MOST_DB}'}.")
+    if key not in _COUNTED:
+        return float(value)
+    if value != int(value) or value < 1:
+        raise AvsrError(f"{where}: {key} is {value}; give a whole number, 1 or more.")
+    return int(value)
 
 
 def _parameters(fault: str) -> tuple[set[str], set[str]]:

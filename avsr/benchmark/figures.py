@@ -12,6 +12,7 @@ from avsr.benchmark.conditions import Cell
 from avsr.benchmark.read import GRID, MODES
 from avsr.benchmark.run import Ran
 from avsr.benchmark.statistics import RATES, Counted, Resampling, count
+from avsr.processes import progress
 
 SEED = 0  # of the bootstrap: the same texts have the same intervals
 MARGIN = 0.3  # points of CER by which av may be worse than the better stream, at the interval's upper end
@@ -34,7 +35,11 @@ def work_out(ran: Ran) -> Figures:
     resampling = Resampling(len(ran.references), SEED)
     counted = {cell.name: count(ran.references, ran.texts[cell.name]) for cell in ran.conditions.cells}
     fixed = _best_fixed(counted.values()) if ran.greedy else None
-    rows = [_cell(cell, ran, counted[cell.name], resampling, fixed) for cell in ran.conditions.cells]
+    rows = []
+    with progress("cells counted", len(counted), 0) as advance:
+        for cell in ran.conditions.cells:
+            rows.append(_cell(cell, ran, counted[cell.name], resampling, fixed))
+            advance()
     return Figures(rows, _promises(ran, rows, counted, resampling), fixed)
 
 
@@ -42,7 +47,7 @@ def _cell(cell: Cell, ran: Ran, errors: Counted, resampling: Resampling, fixed: 
     names = [system.name for system in ran.systems]
     row: dict[str, Any] = {"condition": cell.label, "snr_db": cell.snr_db, "group": cell.condition, "value": cell.value}
     row["corrupted"] = {"sound": cell.sound.kind, "picture": cell.picture.kind}
-    row["talkers"] = dict(cell.sound.values).get("talkers")
+    row["told"] = {"sound": dict(cell.sound.values), "picture": dict(cell.picture.values)}
     for rate in RATES:
         measured = errors if rate == "cer" else count(ran.references, {n: ran.texts[cell.name][n] for n in names}, rate)
         row[rate] = {name: round(measured.rate(name), 3) for name in names}
@@ -50,11 +55,11 @@ def _cell(cell: Cell, ran: Ran, errors: Counted, resampling: Resampling, fixed: 
             row["interval"] = {name: _rounded(resampling.interval(errors.row(name), errors.lengths)) for name in names}
     row["weight"] = {name: round(float(np.mean(ran.weights[cell.name][name])), 4) for name in names}
     better = _better(row)
-    difference = errors.row("av") - errors.row(better)
+    three = np.stack([errors.row(name) for name in ("av", *MODES[:2])])
     row["av_minus_better"] = {
         "better": better,
         "points": round(row["cer"]["av"] - row["cer"][better], 3),
-        "interval": _rounded(resampling.interval(difference, errors.lengths)),
+        "interval": _rounded(resampling.excess(three, errors.lengths)),
     }
     if fixed is not None:
         rates = {weight: errors.rate(f"av@{weight}") for weight in GRID}
@@ -95,32 +100,36 @@ def _promises(ran: Ran, rows: list[dict], counted: Mapping[str, Counted], resamp
 
 def _alike(what: str, cells: Mapping[str, dict], names: list[str], alone: str) -> dict[str, Any]:
     if not names:
-        return _promise(f"{what}, within 1 %", "not measured", None, [])
-    apart = {name: cells[name]["cer"]["av"] / max(1e-9, cells[name]["cer"][alone]) - 1 for name in names}
-    broken = [name for name, value in apart.items() if value > EQUAL]
-    found = ", ".join(f"{name} {100 * value:+.1f} %" for name, value in apart.items())
-    return _promise(f"{what}, within 1 %", found, not broken, broken)
+        return _promise(f"{what}, within {EQUAL:.0%}", "not measured", None, [])
+    rates = {name: (cells[name]["cer"]["av"], cells[name]["cer"][alone]) for name in names}
+    broken = [name for name, (av, other) in rates.items() if av > (1 + EQUAL) * other]
+    found = ", ".join(f"{name} {av:.1f} against {other:.1f}" for name, (av, other) in rates.items())
+    return _promise(f"{what}, within {EQUAL:.0%}", found, not broken, broken)
 
 
 def _fewer(noisy: list[dict]) -> dict[str, Any]:
     what = f"noise of {NOISY:g} dB and less: fewer errors than the sound alone, mean over cells"
     if not noisy:
-        return _promise(f"{what}, 45 %", "not measured", None, [])
-    gain = 1 - sum(row["cer"]["av"] for row in noisy) / max(1e-9, sum(row["cer"]["audio"] for row in noisy))
-    return _promise(f"{what}, 45 %", f"{100 * gain:.1f} %", gain >= GAIN, [])
+        return _promise(f"{what}, {GAIN:.0%}", "not measured", None, [])
+    av, audio = (sum(row["cer"][name] for row in noisy) for name in ("av", "audio"))
+    if not audio:
+        return _promise(f"{what}, {GAIN:.0%}", "the sound alone makes no errors", None, [])
+    return _promise(f"{what}, {GAIN:.0%}", f"{1 - av / audio:.1%}", av <= (1 - GAIN) * audio, [])
 
 
 def _shares(rows: list[dict]) -> dict[str, Any]:
-    what = "share of the gain that the best weight of each cell has over the best fixed one, 80 %"
+    what = f"share of the gain that the best weight of each cell has over the best fixed one, {SHARE:.0%}"
     if "oracle" not in rows[0]["cer"]:
         return _promise(what, "not measured with this search", None, [])
     fixed, oracle, av = (sum(row["cer"][name] for row in rows) for name in ("fixed", "oracle", "av"))
-    share = (fixed - av) / max(1e-9, fixed - oracle)
-    return _promise(what, f"{100 * share:.1f} %", share >= SHARE, [])
+    if fixed - oracle < MARGIN:
+        return _promise(what, "there is no gain to be had", None, [])
+    share = (fixed - av) / (fixed - oracle)
+    return _promise(what, f"{share:.1%}", share >= SHARE, [])
 
 
 def _unheard(cells: Mapping[str, dict]) -> dict[str, Any]:
-    what = "recordings never trained on, and codecs: no cell worse than the better stream by more than 0.3 points"
+    what = f"recordings never trained on, and codecs: no cell worse than the better stream by more than {MARGIN} points"
     kinds = ("recorded", "low_bitrate", "packet_loss", "damaged_packets")
     found = {name: row for name, row in cells.items() if row["corrupted"]["sound"] in kinds}
     if not found:
@@ -134,13 +143,15 @@ def _promise(what: str, found: str, kept: bool | None, broken: list[str]) -> dic
 
 
 def _destroyed_sound(row: Mapping[str, Any]) -> bool:
-    kind = row["corrupted"]["sound"]
-    return kind in ("muted", "wrong") or (kind == "babble" and row["talkers"] > 1 and row["snr_db"] <= -10)
+    kind, told = row["corrupted"]["sound"], row["told"]["sound"]
+    whole = kind == "muted" and told.get("fraction", 1.0) == 1.0
+    return whole or kind == "wrong" or (kind == "babble" and told["talkers"] > 1 and told["snr_db"] <= -10)
 
 
 def _destroyed_picture(row: Mapping[str, Any]) -> bool:
     kind = row["corrupted"]["picture"]
-    return kind in ("frozen", "swapped", "occluded") or (kind == "dropped" and row["value"] == 1.0)
+    whole = row["told"]["picture"].get("fraction") == 1.0
+    return kind == "swapped" or (whole and kind in ("frozen", "occluded", "dropped"))
 
 
 def _best_fixed(counted: Iterable[Counted]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,20 +19,21 @@ from avsr.benchmark.materials import Materials
 from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.model.encode import SAMPLES, Said, encode_stream
+from avsr.processes import progress
 
 if TYPE_CHECKING:
     from avsr.decoding.packed import PackedModel
 
-VERSION = 1  # raised when the same order would corrupt or encode otherwise
+VERSION = 1  # raised when the same order would corrupt, encode, fuse or search otherwise
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a run's workers share.
 
-    models: packed models by a name that is theirs alone, as long as they have the same bytes. cache: a folder for these data,
-    noises and seed. reading: a name for the systems and how they are searched. vectors: keep what the decoder attends to,
-    which a beam search wants.
+    models: packed models by a name that is theirs alone, as long as they have the same bytes. recordings: sha256 of each
+    recording's samples. cache: a folder for these data and this seed. reading: a name for the systems and how they are
+    searched. vectors: keep what the decoder attends to, which a beam search wants.
     """
 
     data: Path
@@ -39,9 +41,15 @@ class Plan:
     limit: int | None
     seed: int
     models: dict[str, Path]
+    recordings: dict[str, str]
     cache: Path
     reading: str
     vectors: bool
+
+    def key(self, what: Corruption) -> str:
+        """A name that two corruptions share exactly when they make the same of every utterance."""
+        sha = self.recordings.get(dict(what.values).get("recording", ""), "")
+        return what.key + (f"-{sha[:12]}" if sha else "")
 
     def materials(self) -> Materials:
         return _materials(self.data, self.noise, self.limit)
@@ -79,10 +87,11 @@ def frame_counts(plan: Plan) -> dict[str, int]:
     path = plan.cache / "frames.json"
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
-    materials = plan.materials()
-    counts = {
-        utt: max(-(-len(materials.sound(utt)) // SAMPLES), len(materials.mouth(utt).frames)) for utt in materials.utterances
-    }
+    materials, counts = plan.materials(), {}
+    with progress("utterances measured", len(materials.utterances), 0) as advance:
+        for utt in materials.utterances:
+            counts[utt] = max(-(-len(materials.sound(utt)) // SAMPLES), len(materials.mouth(utt).frames))
+            advance()
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, json.dumps(counts).encode())
     return counts
@@ -90,7 +99,7 @@ def frame_counts(plan: Plan) -> dict[str, int]:
 
 def kept_path(plan: Plan, model: str, stream: str, what: Corruption) -> Path:
     """Where `listen` keeps a model's answer."""
-    return plan.cache / (f"{model}-vectors" if plan.vectors else model) / f"{stream}-{what.key}.npz"
+    return plan.cache / (f"{model}-vectors" if plan.vectors else model) / f"{stream}-{plan.key(what)}.npz"
 
 
 def read_kept(path: Path) -> Kept:
@@ -99,7 +108,7 @@ def read_kept(path: Path) -> Kept:
         with np.load(path) as archive:
             lengths, own, mixtures = archive["lengths"], archive["own"].tolist(), archive["mixtures"].tolist()
             parts = [np.split(archive[name], np.cumsum(lengths)[:-1]) for name in ("log_probs", "features", "vectors")]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise AvsrError(f"{path}: cannot be read ({error}); remove it and run the same command again.") from error
     return Kept([Said(*arrays) for arrays in zip(*parts, own, strict=True)], mixtures)
 

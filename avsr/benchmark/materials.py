@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from avsr.errors import AvsrError, LabelError
 from avsr.lips.mouth_clip import MouthClip, load_mouth_clip
 from avsr.noise.pcm import hash_pcm, to_pcm
+from avsr.processes import progress
 from avsr.tables import read_media_scp, read_table
 
 _SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a")
@@ -58,13 +60,17 @@ class Materials:
         """The mouth clip, 25 frames a second."""
         return load_mouth_clip(self._video[utt])
 
-    def mouth_path(self, utt: str) -> Path:
-        """Where the mouth clip lies."""
-        return self._video[utt]
-
-    def size(self) -> int:
-        """Utterances in the directory, beyond `limit` too."""
-        return len(self._all)
+    def hash(self) -> str:
+        """sha256 of everything that an utterance's mixtures can depend on: each one's name, text, speaker and files, beyond
+        `limit` too, for others are mixed in."""
+        digest = hashlib.sha256()
+        with progress("files hashed", len(self._all), 0) as advance:
+            for utt in self._all:
+                digest.update(f"{utt}\t{self._texts[utt]}\t{self._speakers[utt]}\n".encode())
+                for path in (self._wav[utt], self._video[utt]):
+                    digest.update(hashlib.sha256(path.read_bytes()).digest())
+                advance()
+        return digest.hexdigest()
 
     def another(self, utt: str, rng: np.random.Generator, *, other_speaker: bool = False) -> str:
         """An utterance with another text; AvsrError where the test has none, or none by another speaker where that is asked."""

@@ -60,7 +60,7 @@ def read_cell(job: Cell, plan: Plan, systems: tuple[System, ...], options: dict[
 
 def cell_path(plan: Plan, cell: Cell) -> Path:
     """Where `read_cell` leaves what it read."""
-    return plan.cache / plan.reading / f"{cell.sound.key}-{cell.picture.key}.json"
+    return plan.cache / plan.reading / f"{plan.key(cell.sound)}-{plan.key(cell.picture)}.json"
 
 
 def read_one(packed: PackedModel, audio: Said | None, lip: Said | None, mode: str, options: DecodeOptions) -> tuple[str, float]:

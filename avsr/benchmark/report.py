@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from avsr.benchmark.figures import Figures, work_out
+from avsr.benchmark.figures import MARGIN, Figures, work_out
 from avsr.benchmark.plots import draw_plots
 from avsr.benchmark.run import Ran, run
 from avsr.errors import AvsrError
 from avsr.stages.machine import describe_commit, describe_machine, describe_versions, without_home
 from avsr.tables import write_lines
 
+_TAKEN = ("model", "audio", "lip", "av", "fixed", "oracle", "oracle_utterance")  # columns, and the model itself
 _KEPT = {True: "kept", False: "**broken**", None: "not measured"}
 
 
@@ -28,12 +29,14 @@ def benchmark(
     from avsr.decoding.default_model import find_model
 
     named = dict(_baseline(text) for text in baselines)
+    if len(named) < len(baselines):
+        raise AvsrError("two baselines have the same name: give each one of its own.")
     model = model or find_model()
     Path(out).mkdir(parents=True, exist_ok=True)
     ran = run(model, data, conditions, out, baselines=named, **options)
     figures = work_out(ran)
     facts = {
-        "command": f"`{without_home(command)}`",
+        "command": f"`{command}`",
         "commit": describe_commit(),
         "machine": describe_machine(),
         "versions": describe_versions(),
@@ -61,7 +64,7 @@ def results_lines(ran: Ran, figures: Figures, facts: Mapping[str, Any]) -> list[
         "",
         "Written by `avsr benchmark`. CER in percent, spaces left out; in brackets 95 % of 10,000 paired bootstrap resamples of the",
         "utterances. `av - better` is sound and lips together less the better of the two alone, in points; a cell whose interval",
-        "ends above 0.3 is bold. `weight` is the mean weight of the sound, 0 to 1.",
+        f"ends above {MARGIN} is bold. `weight` is the mean weight of the sound, 0 to 1.",
     ]
     if figures.fixed_weight is not None:
         lines += [
@@ -92,7 +95,7 @@ def _line(row: Mapping[str, Any], systems: Sequence[str]) -> str:
     compared = row["av_minus_better"]
     low, high = compared["interval"]
     told = f"{compared['points']:+.1f} ({low:+.1f} to {high:+.1f})"
-    cells += [f"**{told}**" if high > 0.3 else told, f"{row['weight']['av']:.2f}"]
+    cells += [f"**{told}**" if high > MARGIN else told, f"{row['weight']['av']:.2f}"]
     return f"| {' | '.join(cells)} |"
 
 
@@ -106,6 +109,6 @@ def _baseline(text: str) -> tuple[str, tuple[Path, str]]:
     path, colon, mode = rest.rpartition(":")
     if not colon or mode not in ("av", "audio", "lip"):
         path, mode = rest, "av"
-    if not equals or not name.replace("_", "").isalnum() or name in ("audio", "lip", "av", "fixed", "oracle") or not path:
-        raise AvsrError(f"baseline {text}: give NAME=MODEL.zip, or NAME=MODEL.zip:audio, with a name of letters that is no mode's.")
+    if not equals or not name.replace("_", "").isalnum() or name in _TAKEN or not path:
+        raise AvsrError(f"baseline {text}: give NAME=MODEL.zip, or NAME=MODEL.zip:audio, with a name of letters that is none of {', '.join(_TAKEN)}.")
     return name, (Path(path), mode)

@@ -84,7 +84,7 @@ def run(
     systems += tuple(System(name, keys[name], mode) for name, (_, mode) in (baselines or {}).items())
     hashes = _hashes(table, materials, models)
     plan = Plan(
-        Path(data), noise, limit, table.seed, models, Path(out) / CACHE / hashes["settings"][:16],
+        Path(data), noise, limit, table.seed, models, hashes["recordings"], Path(out) / CACHE / hashes["settings"][:16],
         _key([[asdict(system) for system in systems], {key: asdict(value) for key, value in options.items()}]), not greedy,
     )  # fmt: skip
     frame_counts(plan)
@@ -145,18 +145,12 @@ def _check_unheard(path: Path, recordings: Mapping[str, str]) -> None:
 
 
 def _hashes(table: Conditions, materials: Materials, models: Mapping[str, Path]) -> dict[str, Any]:
-    """What decides the figures; `settings` of what decides the mixtures and the clips."""
-    test = hashlib.sha256()
-    for utt in materials.utterances:
-        test.update(f"{utt}\t{materials.texts[utt]}\t".encode() + materials.sound(utt).tobytes())
-        test.update(_sha256(materials.mouth_path(utt)).encode())
-    recordings = materials.hashes(table.recordings)
-    everybody = materials.size()  # others are mixed in
-    settings = {"version": VERSION, "seed": table.seed, "test": test.hexdigest(), "beside": everybody, "recordings": recordings}
+    """What decides the figures; `settings` of what decides every mixture, but for the recordings."""
+    settings = {"version": VERSION, "seed": table.seed, "test": materials.hash(), "utterances": materials.utterances}
     return {
         "settings": _key(settings),
-        "test": test.hexdigest(),
-        "recordings": recordings,
+        "test": settings["test"],
+        "recordings": materials.hashes(table.recordings),
         "models": {name: _sha256(path) for name, path in models.items()},
     }
 

@@ -95,7 +95,9 @@ class LateFusion(nn.Module):
                 reliability = torch.cat([sound, move(lips, lag)], -1)
                 seen = move(present[..., 1], lag) & (has_moved_in(lag, present.shape[1]) | ~present[..., 0])
                 present = torch.stack([present[..., 0], seen], -1)
-            features = _features(told, reliability.float(), present, found, lag)
+                heard = present & ~_lost(reliability)
+                told = tuple(x * heard[..., i, None] for i, x in enumerate(told))
+            features = _features(told, reliability.float(), heard, found, lag)
             strengths = self._strengths(features, reliability, present)
         total = strengths.sum(-1, keepdim=True)
         weights = strengths / total
@@ -138,12 +140,13 @@ def combine(
 def _features(
     told: tuple[torch.Tensor, torch.Tensor],
     reliability: torch.Tensor,
-    present: torch.Tensor,
+    heard: torch.Tensor,
     found: torch.Tensor,
     lag: torch.Tensor,
 ) -> torch.Tensor:
-    """(B, T, features) of the small network; no gradient goes through any of it."""
-    real = present.any(-1, keepdim=True).float()
+    """(B, T, features) of the small network; no gradient goes through any of it. heard (B, T, 2): where each stream says
+    something; told: its log posteriors there, zeros elsewhere."""
+    real = heard.any(-1, keepdim=True).float()
     streams = reliability.split((len(AUDIO_FEATURES), len(LIP_FEATURES)), -1)
     means = [(x[..., :n] * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp(min=1) for x, n in zip(streams, _AVERAGED)]
     used = found.gather(1, (lag + MAX_LAG)[:, None])[:, None]
@@ -151,5 +154,5 @@ def _features(
     frames = reliability.shape[1]
     parts = [reliability, local_agreement(*told)[..., None]]
     parts += [x.expand(-1, frames, -1) for x in (used, best, *means)]
-    parts += [assurance(x, present[..., i].float()) for i, x in enumerate(told)]
+    parts += [assurance(x, heard[..., i].float()) for i, x in enumerate(told)]
     return torch.cat(parts, -1) * real

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -68,3 +70,9 @@ def _run(*command: str) -> str | None:
 def without_home(command: str) -> str:
     """Where things lie on the machine is nobody's business: absolute paths keep their last part."""
     return re.sub(r"(?<=[\s=])/\S*/(?=[^/\s])", ".../", f" {command}").strip()
+
+
+def typed_command(words: Sequence[str]) -> str:
+    """As it would be typed, absolute paths cut down to their last part, whatever letters they are in."""
+    short = [re.sub(r"(^|=)/(?:[^/]*/)+(?=[^/])", r"\1.../", word) for word in words]
+    return shlex.join(short)

@@ -41,7 +41,7 @@ def describe_model(
         "data_hash": data_hash(dump, splits),
         "decode": read_yaml(decode_config),
     }
-    noises = heard_noises(read_yaml(exp / "config.yaml").get("noise_scp"), dump)
+    noises = heard_noises(read_yaml(exp / "config.yaml").get("noise_scp"))
     if noises:
         meta["noises"] = noises
     # A training that was adopted may have left no note of some of these.
@@ -49,10 +49,10 @@ def describe_model(
     return meta | {name: trained[key] for name, key in noted.items() if key in trained}
 
 
-def heard_noises(noise_scp: str | None, dump: Path) -> list[str]:
-    """sha256 of each recording that training mixed in, so that no benchmark measures with it; none of the corpus's own voices,
-    which are no test's."""
-    if not noise_scp or Path(noise_scp) == dump / "train" / "wav.scp":
+def heard_noises(noise_scp: str | None) -> list[str]:
+    """sha256 of each recording that training mixed in, so that no benchmark measures with it; none of the corpus's own voices
+    (train/wav.scp, wherever the training was), which are no test's."""
+    if not noise_scp or Path(noise_scp).parts[-2:] == ("train", "wav.scp"):
         return []
     from avsr.media.audio import read_audio
     from avsr.noise.pcm import hash_pcm, to_pcm

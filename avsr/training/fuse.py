@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 AVERAGE = "valid.acc.ave.pth"  # of the best epochs, by ESPnet
 WEIGHTS = "fused.pth"
 UTTERANCES = 240  # of dev at the most, evenly over the list
-_SOUNDS, _PICTURES = 1600, 560  # corrupted streams in all, but so many of an utterance at the most:
-_MOST = (36, 12)
+_SOUNDS, _PICTURES = 2000, 1000  # corrupted streams in all, but so many of an utterance at the most:
+_MOST = (36, 14)
 
 SOUND = SoundCorruption(
     clean=0.2, noise=0.5, muted=0.06, dropouts=0.1, clipped=0.07, telephone=0.07, white=0.15, pink=0.15, recorded=0.3, babble=0.4,
@@ -151,7 +151,7 @@ def teach(model: AVSRModel, utterances: Sequence[Utterance], seed: int, schedule
 def _batch(utterances: Sequence[Utterance], rng: np.random.Generator, size: int) -> tuple:
     chosen = [utterances[place] for place in rng.integers(len(utterances), size=size)]
     sounds = [one.sounds[rng.integers(len(one.sounds))] for one in chosen]
-    pictures = [one.pictures[0 if rng.random() < _SEEN_WELL else rng.integers(len(one.pictures))] for one in chosen]
+    pictures = [one.pictures[0 if rng.random() < _SEEN_WELL else rng.integers(1, len(one.pictures))] for one in chosen]
     return [one.tokens for one in chosen], sounds, pictures
 
 
@@ -182,7 +182,9 @@ def _sound(samples: np.ndarray, other: np.ndarray, noises: Sequence[np.ndarray],
         return cut_or_loop(other, len(samples), rng) if other.any() else samples
     if draw < _WRONG + _SHIFTED:
         return to_pcm(sound_faults.shifted(from_pcm(samples), rng, ms=float(rng.uniform(-_LATEST, _LATEST))))
-    return to_pcm(corrupt_sound(from_pcm(samples), rng, noises=noises, config=SOUND))
+    mixed = corrupt_sound(from_pcm(samples), rng, noises=noises, config=SOUND)
+    # Turned down, not cut off: cut-off peaks would tell the fusion of noise, and no other mixture has them.
+    return to_pcm(mixed / max(1.0, float(np.abs(mixed).max(initial=0.0))))
 
 
 def _picture(frames: np.ndarray, confidence: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -207,21 +209,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import torch
 
     from avsr.decoding.packed import load_trained
+    from avsr.files import read_yaml
     from avsr.training.preprocessor import Recordings
 
     model, tokenizer = load_trained(args.exp / "config.yaml", args.exp / AVERAGE, args.tokens)
     both = all((args.dump / "dev" / name).exists() for name in ("wav.scp", "video.scp"))
     if both:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
-        noises = Recordings(list(read_table(args.dump / "train" / "wav.scp", filled=True).values()))
+        # What training mixed in; the corpus's own voices where the configuration names nothing else.
+        named = read_yaml(args.exp / "config.yaml").get("noise_scp")
+        table = Path(named) if named and Path(named).exists() else args.dump / "train" / "wav.scp"
+        noises = Recordings(list(read_table(table, filled=True).values()))
         rng = np.random.default_rng([args.seed, 7])
         utterances = corrupted_streams(model, args.dump / "dev", tokenizer.encode, noises, rng)
         teach(model, utterances, args.seed, Schedule(steps=args.steps))
     else:
         logging.info("one stream alone: there is nothing to fuse, and the weights stay as they are")
     temporary = args.exp / f".{WEIGHTS}.{os.getpid()}"
-    torch.save(model.state_dict(), temporary)
-    os.replace(temporary, args.exp / WEIGHTS)
+    try:
+        torch.save(model.state_dict(), temporary)
+        os.replace(temporary, args.exp / WEIGHTS)
+    finally:
+        temporary.unlink(missing_ok=True)
     return 0
 
 

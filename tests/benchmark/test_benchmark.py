@@ -96,11 +96,21 @@ def test_the_table_that_comes_along_is_whole():
         ("x: {sound: {noise: babble, talkers: [1, 2], snr_db: [1, 2]}}", "both lists"),
         ("x: {sound: {noise: white, snr_db: [1, 1]}}", "two cells named x 1 dB"),
         ("x: 5", "give sound, picture"),
+        ("x: {sound: {noise: white, snr_db: .nan}}", "snr_db is nan; give a number"),
+        ("x: {sound: {noise: white, snr_db: 99}}", "give -60 to 60"),
+        ("x: {sound: {noise: babble, talkers: 2.5, snr_db: 0}}", "talkers is 2.5; give a whole number"),
+        ("x: {picture: {fault: frozen, fraction: 1.5}}", "fraction is 1.5; give 0 to 1"),
     ],
 )
 def test_a_wrong_condition_is_a_sentence(tmp_path, line, message):
     with pytest.raises(AvsrError, match=message):
         read_conditions(table(tmp_path, f"conditions:\n  {line}\n"))
+
+
+def test_five_and_five_point_nought_are_one_corruption(tmp_path):
+    text = "conditions:\n  a: {sound: {noise: white, snr_db: 5}}\n  b: {sound: {noise: white, snr_db: 5.0}}\n"
+    _, one, other = read_conditions(table(tmp_path, text)).cells
+    assert one.sound == other.sound and one.sound.key == other.sound.key and one.sound.source == other.sound.source
 
 
 def test_a_mixture_depends_on_nothing_but_its_names(test_set, noise):
@@ -160,6 +170,63 @@ def test_a_whole_run_and_a_new_condition_costs_only_itself(packed, test_set, noi
     assert again["cells"][:9] == results["cells"]
 
 
+def test_a_recording_that_comes_later_costs_only_itself(packed, test_set, noise, tmp_path):  # noqa: F811
+    out, conditions = tmp_path / "out", table(tmp_path)
+    benchmark(packed, test_set, conditions, out, nj=1)
+    kept = set((out / "cache").rglob("*.npz"))
+    benchmark(packed, test_set, conditions, out, nj=1, noise=noise)
+    assert len(set((out / "cache").rglob("*.npz")) - kept) == 1
+
+
+def test_what_others_say_is_part_of_the_key(packed, test_set, tmp_path):  # noqa: F811
+    """They are mixed in, even those beyond the limit."""
+    import shutil
+
+    data = shutil.copytree(test_set, tmp_path / "data")
+    for name in ("wav.scp", "video.scp"):
+        (data / name).write_text((data / name).read_text().replace(str(test_set), str(data)))
+    before = Materials(data, limit=1).hash()
+    assert before == Materials(test_set, limit=1).hash(), "where it lies plays no part"
+    write_audio(data / "s2-2.flac", np.ones(9000, np.float32) / 2)
+    assert Materials(data, limit=1).hash() != before
+
+
+def test_a_damaged_store_is_a_sentence(packed, test_set, tmp_path):  # noqa: F811
+    text = "conditions:\n  muted: {sound: {fault: muted}}\n"
+    options = {"nj": 1}
+    benchmark(packed, test_set, table(tmp_path, text), tmp_path / "out", **options)
+    for cell in (tmp_path / "out" / "cache").rglob("*.json"):
+        if cell.name != "frames.json":
+            cell.unlink()
+    for store in (tmp_path / "out" / "cache").rglob("sound-*.npz"):
+        store.write_bytes(store.read_bytes()[:1000])
+    with pytest.raises(AvsrError, match="remove it and run the same command again"):
+        benchmark(packed, test_set, table(tmp_path, text), tmp_path / "out", **options)
+
+
+def test_promises_are_about_strength_and_not_about_names(tmp_path):
+    from avsr.benchmark import figures
+
+    def row(sound="clean", picture="clean", **told):
+        return {"corrupted": {"sound": sound, "picture": picture}, "told": {"sound": told, "picture": told}}
+
+    assert figures._destroyed_sound(row("muted")) and not figures._destroyed_sound(row("muted", fraction=0.3))
+    assert figures._destroyed_picture(row(picture="dropped", fraction=1.0))
+    assert not figures._destroyed_picture(row(picture="frozen", fraction=0.2))
+    perfect = {"x": {"cer": {"av": 0.0, "lip": 0.0}}, "y": {"cer": {"av": 0.5, "lip": 0.0}}}
+    found = figures._alike("sound destroyed", perfect, ["x", "y"], "lip")
+    assert found["kept"] is False and found["broken_by"] == ["y"] and "0.5 against 0.0" in found["found"]
+    same = [{"cer": {"fixed": 1.0, "oracle": 1.0, "av": 1.0}}]
+    assert figures._shares(same)["kept"] is None
+
+
+def test_the_command_is_written_without_the_persons_home():
+    from avsr.stages.machine import typed_command
+
+    said = typed_command(["avsr", "benchmark", "--data", "/home/kim/데이터/test", "--baseline", "a=/srv/x y/m.zip:lip", "--out", "r"])
+    assert "kim" not in said and "srv" not in said and "test" in said and "m.zip:lip" in said
+
+
 def test_the_models_own_search(packed, test_set, tmp_path):  # noqa: F811
     text = "conditions:\n  muted: {sound: {fault: muted}}\n"
     benchmark(packed, test_set, table(tmp_path, text), tmp_path / "out", nj=1, greedy=False, limit=2)
@@ -202,7 +269,7 @@ def test_a_test_set_that_cannot_be_used_is_a_sentence(packed, test_set, tmp_path
         benchmark(packed, data, table(tmp_path, "conditions:\n  white: {sound: {noise: white, snr_db: 0}}\n"), tmp_path / "out", nj=1)
 
 
-@pytest.mark.parametrize("text", ["same", "av=x.zip", "=x.zip", "a b=x.zip", "x="])
+@pytest.mark.parametrize("text", ["same", "av=x.zip", "=x.zip", "a b=x.zip", "x=", "model=x.zip", "oracle_utterance=x.zip"])
 def test_a_baseline_that_is_none_is_a_sentence(packed, test_set, tmp_path, text):  # noqa: F811
     with pytest.raises(AvsrError, match="give NAME=MODEL.zip"):
         benchmark(packed, test_set, table(tmp_path), tmp_path / "out", baselines=[text])

@@ -55,6 +55,22 @@ def test_assurance_is_about_what_is_said_not_about_blank():
     assert torch.isfinite(nothing).all() and (nothing == 0).all()
 
 
+@pytest.mark.parametrize("lost", [0, 6 + 2, 6 + 5])
+def test_what_the_network_is_told_stays_within_bounds_where_a_stream_has_holes(lost, monkeypatch):
+    """A hole of silence, or of frames without a face, says nothing: it is not what the head is surest of."""
+    from avsr.model import fusion as room
+
+    told = []
+    whole = room._features
+    monkeypatch.setattr(room, "_features", lambda *given: told.append(whole(*given)) or told[-1])
+    fusion = LateFusion().eval()
+    reliability = torch.zeros(1, 60, 12)
+    reliability[0, 20:50, [5, 11]] = torch.tensor([float(lost < 6), float(lost > 6)])  # silence, missing
+    vectors = torch.randn(1, 60, 4), torch.randn(1, 60, 4)
+    fusion(vectors, (spoken(WORDS), spoken(WORDS)), reliability, torch.ones(1, 60, 2, dtype=torch.bool))
+    assert told[0].abs().max() <= 1.0
+
+
 @pytest.mark.parametrize("lag", [-7, 0, 5])
 def test_the_fusion_moves_the_lips_into_step(lag):
     torch.manual_seed(0)
