@@ -19,15 +19,18 @@ DATA_FILES = (("wav.scp", "speech", "sound"), ("video.scp", "video", "mouth_clip
 _ALIGN, _SHAPE = ("align", "align", "text"), ("shape.scp", "shape", "mouth_shape")
 
 
-def data_arguments(train: Path, valid: Path, *, shapes: bool = False) -> list[str]:
+STREAMS = {"both": set(), "sound": {"video.scp"}, "lips": {"wav.scp"}}  # what is left out to train on these
+
+
+def data_arguments(train: Path, valid: Path, *, shapes: bool = False, streams: str = "both") -> list[str]:
     """ESPnet's options that name the data: every file of both directories. Word times may be absent from either.
 
-    `shapes`: the mouth's are wanted too, where there are mouths.
+    `shapes`: the mouth's are wanted too, where there are mouths. `streams`: of STREAMS, what to train on of what is there.
 
     Raises:
         AvsrError: there is no text, neither sound nor mouth clips, or a stream that only one of the directories has.
     """
-    files = {file for directory in (train, valid) for file, *_ in DATA_FILES if (directory / file).exists()}
+    files = {file for directory in (train, valid) for file, *_ in DATA_FILES if (directory / file).exists()} - STREAMS[streams]
     if not all((directory / "text").exists() for directory in (train, valid)):
         raise AvsrError(f"{train} and {valid} have no file `text` both: run the format stage first")
     if files == {"text"}:
@@ -43,7 +46,7 @@ def data_arguments(train: Path, valid: Path, *, shapes: bool = False) -> list[st
     wanted = (*DATA_FILES, _ALIGN, *([_SHAPE] if shapes and "video.scp" in files else []))
     for option, directory in (("train", train), ("valid", valid)):
         for file, name, kind in wanted:
-            if (directory / file).exists():
+            if (directory / file).exists() and file not in STREAMS[streams]:
                 arguments += [f"--{option}_data_path_and_name_and_type", f"{directory / file},{name},{kind}"]
     return arguments
 
@@ -144,6 +147,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="directory with train/ and dev/")
     parser.add_argument("--tokens", type=Path, required=True, help="directory of the tokens stage")
     parser.add_argument("--exp", type=Path, required=True, help="where the experiment lies; EXP_stats is beside it")
+    parser.add_argument("--streams", choices=STREAMS, default="both", help="train on one of what the data has, the other as it is")
     parser.add_argument("--collect_stats", action="store_true", help="write the lengths, do not train")
     args, passed_on = parser.parse_known_args(argv)
     try:
@@ -178,8 +182,8 @@ def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
     shapes = float((config.get("model_conf") or {}).get("shape_weight") or 0) > 0
     if shapes and not (train / "shape.scp").exists():
         print(f"{train} has no shape.scp, so model_conf.shape_weight teaches nothing: only `avsr synth` writes it", file=sys.stderr)
-    command += data_arguments(train, valid, shapes=shapes) + schedule_arguments(config, utterances)
-    if (train / "wav.scp").exists() and config.get("noise_scp") is None:
+    command += data_arguments(train, valid, shapes=shapes, streams=args.streams) + schedule_arguments(config, utterances)
+    if args.streams != "lips" and (train / "wav.scp").exists() and config.get("noise_scp") is None:
         command += ["--noise_scp", str(train / "wav.scp")]  # the corpus's own voices make the babble
     if int(config.get("ngpu") or 0) > 1:
         # A process a card. An utterance may use one stream alone: the other's weights then have no gradient.
