@@ -34,7 +34,8 @@ def data_arguments(train: Path, valid: Path, *, shapes: bool = False, streams: s
     if not all((directory / "text").exists() for directory in (train, valid)):
         raise AvsrError(f"{train} and {valid} have no file `text` both: run the format stage first")
     if files == {"text"}:
-        raise AvsrError(f"{train} has neither wav.scp nor video.scp: run the crops and format stages first")
+        lacking = "neither wav.scp nor video.scp" if streams == "both" else f"no {streams} to train on"
+        raise AvsrError(f"{train} has {lacking}: run the crops and format stages first")
     for file in sorted(files):
         for there, lacking in ((train, valid), (valid, train)):
             if not (lacking / file).exists():
@@ -132,7 +133,7 @@ def _most_steps(config: dict, utterances: int, steps: int) -> int:
 
 
 def check_criterion(config: dict, passed_on: Sequence[str]) -> None:
-    """AvsrError unless ESPnet is told to keep the epochs best in valid.acc, whose average is what the pack stage takes."""
+    """AvsrError unless ESPnet is told to keep the epochs best in valid.acc, whose average is what the fuse stage takes."""
     wanted = ("valid", "acc", "max")
     criteria = config.get("best_model_criterion", [wanted])  # among ESPnet's own, where none are given
     named = isinstance(criteria, (list, tuple)) and wanted in [tuple(c) if isinstance(c, list) else c for c in criteria]

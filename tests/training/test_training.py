@@ -97,6 +97,20 @@ def test_shapes_are_read_where_they_are_wanted_and_there_are_mouths(tmp_path):
     assert not any(",shape," in word for word in data_arguments(train, dev))
 
 
+def test_one_stream_of_two_can_be_trained_on(tmp_path):
+    train, dev = tmp_path / "train", tmp_path / "dev"
+    for directory in (train, dev):
+        for name in ("text", "wav.scp", "video.scp", "shape.scp"):
+            write_lines(directory / name, ["a b"])
+    for streams, wanted in (("both", {"speech", "video", "shape"}), ("sound", {"speech"}), ("lips", {"video", "shape"})):
+        words = data_arguments(train, dev, shapes=True, streams=streams)
+        assert {word.split(",")[1] for word in words if "," in word} == {"text", *wanted}
+    for directory in (train, dev):
+        (directory / "wav.scp").unlink()
+    with pytest.raises(AvsrError, match="has no sound to train on"):
+        data_arguments(train, dev, streams="sound")
+
+
 def test_haste_leaves_a_frame_for_each_token(tmp_path):
     tokenizer = build_token_list(["f"], "char", vocab_size=None, out_dir=tmp_path)
     picture, speech = (np.zeros((50, 96, 96), np.uint8), np.ones(50, np.float32)), np.ones(50 * 640, np.float32)
