@@ -95,10 +95,10 @@ class Conditions:
         found = [dict(cell.sound.values)["recording"] for cell in self.cells if cell.sound.kind == "recorded"]
         return list(dict.fromkeys(found))
 
-    def without(self, recordings: set[str]) -> Conditions:
-        """Without the cells of these recordings."""
-        kept = [cell for cell in self.cells if dict(cell.sound.values).get("recording") not in recordings]
-        return Conditions(self.seed, tuple(kept))
+    def without(self, left_out: Mapping[str, list[str]]) -> Conditions:
+        """Without these cells, by reason and name."""
+        names = {name for cells in left_out.values() for name in cells}
+        return Conditions(self.seed, tuple(cell for cell in self.cells if cell.name not in names))
 
 
 def read_conditions(path: Path) -> Conditions:

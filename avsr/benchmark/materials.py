@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avsr.benchmark.conditions import Cell
 from avsr.errors import AvsrError, LabelError
 from avsr.lips.mouth_clip import MouthClip, load_mouth_clip
 from avsr.noise.pcm import hash_pcm, to_pcm
@@ -71,6 +72,17 @@ class Materials:
                     digest.update(hashlib.sha256(path.read_bytes()).digest())
                 advance()
         return digest.hexdigest()
+
+    def lacking(self, cell: Cell) -> str | None:
+        """What a cell wants and this test cannot give, None where it can be measured."""
+        recording = dict(cell.sound.values).get("recording")
+        if recording is not None and recording not in self.recordings:
+            return f"the recording {recording} is not at hand (--noise DIR)"
+        if cell.picture.kind == "swapped" and len(set(self._speakers[utt] for utt in self._all)) < 2:
+            return "the test has one speaker alone, and no other person's face"
+        if cell.sound.kind in ("wrong", "babble") and len(set(self._texts.values())) < 2:
+            return "the test has one sentence alone, and nobody else's voice"
+        return None
 
     def another(self, utt: str, rng: np.random.Generator, *, other_speaker: bool = False) -> str:
         """An utterance with another text; AvsrError where the test has none, or none by another speaker where that is asked."""

@@ -77,8 +77,8 @@ def results_lines(ran: Ran, figures: Figures, facts: Mapping[str, Any]) -> list[
         lines.append(f"| {promise['promise']} | {promise['found']} | {_KEPT[promise['kept']]}{by} |")
     lines += ["", f"| condition | dB | {' | '.join(systems)} | av - better | weight |", f"| --- {'| --- ' * (len(systems) + 3)}|"]
     lines += [_line(row, systems) for row in figures.cells]
-    for name, cells in sorted(ran.left_out.items()):
-        lines += ["", f"Left out, because the recording {name} was not at hand: {len(cells)} cells ({cells[0]} ...)."]
+    for reason, cells in ran.left_out.items():
+        lines += ["", f"Left out, for {reason}: {', '.join(cells)}."]
     lines += ["", "| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in facts.items())]
     for name, value in (*ran.hashes["models"].items(), *ran.hashes["recordings"].items()):
         lines.append(f"| sha256 of {name} | {value} |")

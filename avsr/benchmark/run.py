@@ -24,7 +24,7 @@ CACHE = "cache"
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run has: the cells that were measured, texts[cell's name][system] in the order of `utterances`, weights
+    """What a run has: the cells that were measured and those that were not, by reason; texts[cell's name][system] in the order of `utterances`, weights
     likewise (mean weight of the sound), and what decides all of it."""
 
     conditions: Conditions
@@ -67,11 +67,14 @@ def run(
     """
     began = time.monotonic()
     table, materials = read_conditions(conditions), Materials(data, noise, limit)
-    missing = {name for name in table.recordings if name not in materials.recordings}
-    left_out = {name: [cell.name for cell in table.cells if dict(cell.sound.values).get("recording") == name] for name in missing}
-    for name in sorted(missing):
-        print(f"left out: {len(left_out[name])} cells of the recording {name}, which is not at hand (--noise DIR)", file=sys.stderr)
-    table = table.without(missing)
+    left_out: dict[str, list[str]] = {}
+    for cell in table.cells:
+        reason = materials.lacking(cell)
+        if reason is not None:
+            left_out.setdefault(reason, []).append(cell.name)
+    for reason, cells in left_out.items():
+        print(f"left out, for {reason}: {len(cells)} cells, {cells[0]} the first", file=sys.stderr)
+    table = table.without(left_out)
     named = {"model": (Path(model), "av"), **(baselines or {})}
     models, options = {}, {}
     for name, (path, mode) in named.items():

@@ -238,8 +238,18 @@ def test_the_models_own_search(packed, test_set, tmp_path):  # noqa: F811
 def test_recordings_that_are_not_at_hand_are_left_out_and_said(packed, test_set, tmp_path, capfd):  # noqa: F811
     text = "conditions:\n  street: {sound: {noise: recorded, recording: street, snr_db: [0, 5]}}\n"
     benchmark(packed, test_set, table(tmp_path, text), tmp_path / "out", nj=1)
-    assert "left out: 2 cells of the recording street" in capfd.readouterr().err
-    assert "the recording street was not at hand: 2 cells" in (tmp_path / "out" / "RESULTS.md").read_text("utf-8")
+    assert "left out, for the recording street is not at hand (--noise DIR): 2 cells" in capfd.readouterr().err
+    assert "the recording street is not at hand (--noise DIR): street 0 dB, street 5 dB." in (tmp_path / "out" / "RESULTS.md").read_text("utf-8")
+
+
+def test_one_speaker_has_no_other_face(packed, test_set, tmp_path, capfd):  # noqa: F811
+    import shutil
+
+    data = shutil.copytree(test_set, tmp_path / "data")
+    write_table(data / "utt2spk", dict.fromkeys((f"s{n}-{n}" for n in range(3)), "s1"))
+    text = "conditions:\n  muted: {sound: {fault: muted}}\n  face: {picture: {fault: swapped}}\n"
+    assert "2 cells" in benchmark(packed, data, table(tmp_path, text), tmp_path / "out", nj=1)
+    assert "no other person's face: 1 cells, face the first" in capfd.readouterr().err
 
 
 def test_noise_that_the_model_was_trained_on_is_refused(packed, test_set, noise, tmp_path):  # noqa: F811
