@@ -10,8 +10,8 @@ MAX_LAG = 12
 
 _BLUR = 2  # frames to either side, even: the spikes of two CTC heads need not stand in the same frame
 _NEAR = 12  # frames to either side that agreement is told from
-_LEAST = 0.25  # agreement below which no offset is believed
-_BETTER = 1.25  # by which factor the offset has to agree better than no offset
+_LEAST = 0.4  # agreement below which no offset is believed
+_BETTER = 1.05  # by which factor the offset has to agree better than no offset: one frame already costs the fusion dearly
 
 
 def correlations(audio: torch.Tensor, lip: torch.Tensor) -> torch.Tensor:
