@@ -305,7 +305,7 @@ stage_fuse() {
     once "teaches the fusion when to trust sound and lips, on $dump/dev" "$exp/avsr/.fuse.done" \
         "${input[@]}" --input "$exp/avsr/valid.acc.ave.pth" --option "seed $seed" --output "$exp/avsr/fused.pth" \
         -- ${train[@]+"${train[@]}"} python -m avsr.training.fuse --exp "$exp/avsr" --dump "$dump" --tokens "$dump/tokens" \
-        --seed "${seed:-1}"
+        ${seed:+--seed "$seed"}
 }
 
 stage_pack() {

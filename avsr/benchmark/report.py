@@ -41,7 +41,7 @@ def benchmark(
         "machine": describe_machine(),
         "versions": describe_versions(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "seconds": round(ran.seconds),
+        "seconds of this run": round(ran.seconds),
         "search": "the best token of each frame" if ran.greedy else "each model's own",
         "utterances": len(ran.references),
         "seed": ran.conditions.seed,

@@ -119,7 +119,8 @@ class AudioEncoder(nn.Module):
             x, x_lengths = self.specaug(x, x_lengths)
         x = x.unsqueeze(1)  # (B, C, 4 L, mels), then (B, C, 2 L, mels / 2), then (B, C, L, mels / 4)
         for step, stage in ((1, self.subsample[:3]), (2, self.subsample[3:])):
-            # What lies past an utterance's end is zero, as it is past a batch's: no answer depends on what else is in it.
+            # What lies past an utterance's end is zero, as it is past a batch's: with an LSTM behind, no answer depends on what
+            # else is in it (ESPnet's conformer looks over the edge by itself).
             real = torch.arange(x.shape[2], device=x.device) < x_lengths.to(x.device)[:, None] // step
             x = stage(x * real[:, None, :, None].to(x.dtype))
         x = self.project(x.transpose(1, 2).flatten(2))

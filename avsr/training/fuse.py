@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--exp", type=Path, required=True, help="the folder that was trained in")
     parser.add_argument("--dump", type=Path, required=True, help="what it was trained on; dev is learnt from")
     parser.add_argument("--tokens", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, help="(default: the training's)")
     parser.add_argument("--steps", type=int, default=Schedule.steps)
     args = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -214,15 +214,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     model, tokenizer = load_trained(args.exp / "config.yaml", args.exp / AVERAGE, args.tokens)
     both = all((args.dump / "dev" / name).exists() for name in ("wav.scp", "video.scp"))
+    config = read_yaml(args.exp / "config.yaml")
+    seed = int(config.get("seed") or 0) if args.seed is None else args.seed
     if both:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
         # What training mixed in; the corpus's own voices where the configuration names nothing else.
-        named = read_yaml(args.exp / "config.yaml").get("noise_scp")
+        named = config.get("noise_scp")
         table = Path(named) if named and Path(named).exists() else args.dump / "train" / "wav.scp"
         noises = Recordings(list(read_table(table, filled=True).values()))
-        rng = np.random.default_rng([args.seed, 7])
+        rng = np.random.default_rng([seed, 7])
         utterances = corrupted_streams(model, args.dump / "dev", tokenizer.encode, noises, rng)
-        teach(model, utterances, args.seed, Schedule(steps=args.steps))
+        teach(model, utterances, seed, Schedule(steps=args.steps))
     else:
         logging.info("one stream alone: there is nothing to fuse, and the weights stay as they are")
     temporary = args.exp / f".{WEIGHTS}.{os.getpid()}"

@@ -4,11 +4,13 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from avsr.errors import AvsrError, LabelError
+from avsr.media.audio import read_audio, write_audio
 from avsr.stages import score
-from avsr.stages.pack import describe_model
+from avsr.stages.pack import describe_model, heard_noises
 from avsr.stages.results import data_hash, training_line
 from avsr.tables import SPLITS, write_table
 
@@ -122,3 +124,18 @@ def test_the_story_of_a_model(run):
     assert (meta["seed"], meta["commit"], meta["training_seconds"]) == (7, "abc", 3000.0)
     with pytest.raises(AvsrError, match="config.yaml: there is no such file"):
         describe_model(run / "nowhere", run / "dump", "x", run / "decode.yaml")
+
+
+def test_what_was_heard_in_training_is_told_of_recordings_and_not_of_the_corpus(tmp_path):
+    """So that the benchmark can refuse them; wherever the training was, for its path may be another machine's."""
+    from avsr.noise.pcm import hash_pcm, to_pcm
+
+    rng = np.random.default_rng(0)
+    samples = {name: (0.1 * rng.standard_normal(800)).astype(np.float32) for name in ("street", "rain")}
+    for name, values in samples.items():
+        write_audio(tmp_path / f"{name}.flac", values)
+    write_table(tmp_path / "noise.scp", {name: str(tmp_path / f"{name}.flac") for name in samples})
+    told = heard_noises(str(tmp_path / "noise.scp"))
+    # 16-bit files: what is hashed is what is read.
+    assert told == sorted(hash_pcm(to_pcm(read_audio(tmp_path / f"{name}.flac")[0])) for name in samples)
+    assert heard_noises(None) == heard_noises("/elsewhere/dump/x/train/wav.scp") == []
