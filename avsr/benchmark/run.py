@@ -15,6 +15,7 @@ from avsr.benchmark.conditions import Cell, Conditions, Corruption, read_conditi
 from avsr.benchmark.listen import VERSION, Plan, frame_counts, kept_path, listen, read_kept
 from avsr.benchmark.materials import Materials
 from avsr.benchmark.read import GREEDY, MODES, System, cell_path, read_cell
+from avsr.decoding.search import DecodeOptions
 from avsr.errors import AvsrError, ModelError
 from avsr.processes import progress, work_off
 from avsr.tables import write_lines
@@ -75,16 +76,9 @@ def run(
     for reason, cells in left_out.items():
         print(f"left out, for {reason}: {len(cells)} cells, {cells[0]} the first", file=sys.stderr)
     table = table.without(left_out)
-    named = {"model": (Path(model), "av"), **(baselines or {})}
-    models, options = {}, {}
-    for name, (path, mode) in named.items():
-        key = f"{name}-{_sha256(path)[:12]}"
-        models[key] = path
-        options[key] = GREEDY if greedy else _own_options(path)
+    models, options, systems = _systems(Path(model), baselines or {}, greedy)
+    for path in models.values():
         _check_unheard(path, materials.hashes(table.recordings))
-    keys = dict(zip(named, models, strict=True))
-    systems = tuple(System(mode, keys["model"], mode, fixed=greedy and mode == "av") for mode in MODES)
-    systems += tuple(System(name, keys[name], mode) for name, (_, mode) in (baselines or {}).items())
     hashes = _hashes(table, materials, models)
     plan = Plan(
         Path(data), noise, limit, table.seed, models, hashes["recordings"], Path(out) / CACHE / hashes["settings"][:16],
@@ -102,6 +96,19 @@ def run(
     return Ran(
         table, left_out, materials.utterances, references, texts, weights, systems, greedy, hashes, time.monotonic() - began
     )
+
+
+def _systems(
+    model: Path, baselines: Mapping[str, tuple[Path, str]], greedy: bool
+) -> tuple[dict[str, Path], dict[str, DecodeOptions], tuple[System, ...]]:
+    """Models by a name that tells their bytes, how each is searched, and the table's columns."""
+    named = {"model": (model, "av"), **baselines}
+    keys = {name: f"{name}-{_sha256(path)[:12]}" for name, (path, _) in named.items()}
+    models = {keys[name]: path for name, (path, _) in named.items()}
+    options = {key: GREEDY if greedy else _own_options(path) for key, path in models.items()}
+    systems = [System(mode, keys["model"], mode, fixed=greedy and mode == "av") for mode in MODES]
+    systems += [System(name, keys[name], mode) for name, (_, mode) in baselines.items()]
+    return models, options, tuple(systems)
 
 
 def _listen(cells: Sequence[Cell], plan: Plan, nj: int) -> None:
