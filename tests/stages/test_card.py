@@ -22,7 +22,7 @@ from tests.decoding.conftest import DECODE, write_run
 from tests.stages.test_results import run  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).resolve().parents[2]
-WORDS = ROOT / "recipes/mini_ko/avsr1/conf/card.yaml"
+WORDS = ROOT / "recipes/daily_ko/avsr1/conf/card.yaml"
 
 
 @pytest.fixture(scope="module")
