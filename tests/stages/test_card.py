@@ -164,3 +164,15 @@ def test_half_the_size_says_the_same(trained, tmp_path):
     large = {"a": torch.full((2, 2), 1e6), "b": torch.full((2,), 0.1), "c": torch.full((2, 2), 0.5), "n": torch.tensor([3])}
     stored = packing._read_state(packing._state_bytes(large, True), "here")
     assert [stored[name].dtype for name in "abcn"] == [torch.float32, torch.float32, torch.float16, torch.int64]
+
+
+def test_the_model_that_comes_along_is_whole():
+    from avsr.decoding.default_model import CHECKOUT, SHIPPED
+    from avsr.decoding.packed import load_packed
+    from avsr.stages.card import card_text
+
+    shipped = CHECKOUT / SHIPPED
+    packed = load_packed(shipped)
+    assert packed.meta["card"]["figures"]["test"].keys() >= {"audio", "lip", "av"}
+    assert shipped.with_name("README.md").read_text(encoding="utf-8") == card_text(shipped)
+    assert shipped.stat().st_size < ship.LARGEST
