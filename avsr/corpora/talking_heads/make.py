@@ -127,6 +127,11 @@ def _claim(out: Path) -> None:
     if out.is_dir() and not (out / RECORDS).is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
         raise AvsrError(f"{out} holds other files: give a new folder, or one that was begun by avsr synth.")
     (out / RECORDS).mkdir(parents=True, exist_ok=True)
+    # Half-written files of a run that was killed: each has a name of its own, so that no later one would replace them.
+    for folder in filter(Path.is_dir, out.iterdir()):
+        for left in folder.rglob(".*"):
+            if left.is_file():
+                left.unlink()
 
 
 def _waiting(jobs: Sequence[Job], order: Order, out: Path) -> list[Job]:

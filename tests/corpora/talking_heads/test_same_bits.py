@@ -51,9 +51,11 @@ def killed_run(out: Path, finished: int) -> int:
 def test_one_process_and_two_that_were_killed(tmp_path):
     whole = make_corpus(ORDER, tmp_path / "one", nj=1)
     there = killed_run(tmp_path / "two", 4)
+    left = tmp_path / "two" / "wav" / ".v01f1-000001.99.flac"  # as a kill in the middle of writing leaves it
+    left.write_bytes(b"fLaC")
     again = make_corpus(ORDER, tmp_path / "two", nj=2)
     assert (whole.made, whole.kept) == (12, 0) and (again.made, again.kept) == (12 - there, there)
     files = [{path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.suffix in (".mp4", ".flac")}
              for out in (tmp_path / "one", tmp_path / "two")]
     assert len(files[0]) == 24 and files[0] == files[1]
-    assert again.hash == whole.hash
+    assert again.hash == whole.hash and not left.exists()
