@@ -147,6 +147,7 @@ def _materials(data: Path, noise: Path | None, limit: int | None) -> Materials:
 
 @lru_cache(maxsize=8)
 def load_model(path: Path) -> PackedModel:
+    """The packed model at `path`, loaded once a process; ModelError where it cannot be used."""
     from avsr.decoding.packed import load_packed
     from avsr.decoding.runtime import limit_threads
 

@@ -25,8 +25,8 @@ CACHE = "cache"
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run has: the cells that were measured and those that were not, by reason; texts[cell's name][system] in the order of `utterances`, weights
-    likewise (mean weight of the sound), and what decides all of it."""
+    """What a run has: the cells that were measured and those that were not, by reason; texts[cell's name][system] in the order
+    of `utterances`, weights likewise (mean weight of the sound), and what decides all of it."""
 
     conditions: Conditions
     left_out: dict[str, list[str]]
