@@ -25,6 +25,8 @@ FEWEST_SPEAKERS = 3  # one each for train, dev and test
 FEWEST_UTTERANCES = 12
 # A shipped voice's sentence is drawn with so many faces at the most: more of the same sound teaches little.
 DRAWN_AGAIN = 4
+# One of dev has so many: the fusion learns on dev (avsr.training.fuse), and of few people it would learn the people.
+DEV_DRAWN = 2
 
 Thing = TypeVar("Thing")
 
@@ -111,7 +113,7 @@ def uses_shipped(order: Order, shipped: Sequence[Shipped]) -> bool:
 def plan_shipped(order: Order, shipped: Sequence[Shipped]) -> list[Item]:
     """Draw what the shipped voices said, most of it with several faces.
 
-    Sentences of the tests and of dev are in no other split, whoever says them. A test holds a speech once.
+    Sentences of the tests and of dev are in no other split, whoever says them. A test holds a speech once, dev twice.
     """
     wanted = _counts(order.utterances)
     voices = _shuffled_pairs(sorted({speech.voice for speech in shipped}), order.seed)[: order.speakers]
@@ -130,6 +132,7 @@ def plan_shipped(order: Order, shipped: Sequence[Shipped]) -> list[Item]:
         held_out |= {speech.text for speech in said[split]}
         if not said[split]:
             raise AvsrError(f"nothing is left for {split} of what the shipped voices said: ask for fewer utterances.")
+    said["dev"] *= DEV_DRAWN
     left = order.utterances - sum(map(len, said.values()))
     train = list(islice(cycle(said["train"]), len(said["train"]) + left))
     chosen = [(split, speech) for split in SPLITS for speech in (train if split == "train" else said[split])]

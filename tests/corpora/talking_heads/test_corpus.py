@@ -90,8 +90,11 @@ def test_the_same_order_is_the_same_plan_and_another_seed_another():
 def test_what_is_drawn_of_what_is_shipped():
     items = plan_shipped(Order(utterances=600), shipped(12, 34))
     counts = Counter(item.split for item in items)
-    # Of dev's 36 the one voice has 34 sentences; the rest is trained on.
-    assert counts == {"train": 458, "dev": 34, "test": 60, "test_seen": 48}
+    # Of dev's 36 the one voice has 34 sentences, each drawn with two faces; the rest is trained on.
+    assert counts == {"train": 424, "dev": 68, "test": 60, "test_seen": 48}
+    dev = [item for item in items if item.split == "dev"]
+    assert set(Counter(item.shipped for item in dev).values()) == {2}
+    assert len({(item.shipped, item.face) for item in dev}) == len(dev)
     test_voices = {item.voice for item in items if item.split == "test"}
     assert {int(voice[1:]) % 2 for voice in test_voices} == {0, 1}, "a woman and a man"
 
