@@ -13,7 +13,7 @@ export AVSR_ROOT
 # One core is for the data loader: threads that wait for one another on a shared core are slower than one thread.
 cores="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > 2 ? cores - 1 : 1))}"
-STAGES=(data crops format filter tokens statistics train fuse pack decode score)
+STAGES=(data crops format filter tokens statistics train fuse pack decode score baselines benchmark)
 
 usage() {
     cat <<'HELP'
@@ -26,7 +26,7 @@ where it stopped.
   --recipe NAME        a folder of recipes/: daily_ko, grid, lipnet_ko, mini_ko (default: mini_ko)
   --data DIR           where the corpus lies (default: what the recipe's db.sh says)
   --stage N|NAME       begin with this stage (default: 1)
-  --stop_stage N|NAME  end with this stage (default: 11)
+  --stop_stage N|NAME  end with this stage (default: score; benchmark goes on with noise and broken pictures)
   --nj N               processes for making and cropping clips (default: one a core, 4 at most)
   --ngpu N             graphics cards for training (default: 0)
   --seed N             of training (default: the training configuration's)
@@ -36,7 +36,10 @@ where it stopped.
   --decode_config FILE (default: the recipe's conf/decode.yaml)
   --half true|false    pack the model's matrices in 16 bits, for half the size (default: false)
   --train_args "..."   more options for ESPnet's training, such as "--max_epoch 3"
-  --publish            also write RESULTS.md into the recipe's folder
+  --noise DIR          recordings for the benchmark (street, restaurant, ...; default: none, and no cells with any)
+  --baselines "..."    what the benchmark holds the model against, each trained as long as the model (default:
+                       audio_only lip_only concatenation constant_weight lipnet; "" for none)
+  --publish            also write RESULTS.md, and the benchmark's results, into the recipe's folder
   --adopt              do nothing, but take what the stages wrote as finished: for a training made on another machine
   --help               show this
 
@@ -51,7 +54,8 @@ Options of a corpus, which its recipe sets:
   --min_seconds S, --max_seconds S, --min_face C
                            what is trained on: length, and mean face confidence in 0..1
 
-Stages: 1 data, 2 crops, 3 format, 4 filter, 5 tokens, 6 statistics, 7 train, 8 fuse, 9 pack, 10 decode, 11 score
+Stages: 1 data, 2 crops, 3 format, 4 filter, 5 tokens, 6 statistics, 7 train, 8 fuse, 9 pack, 10 decode, 11 score,
+and where --stop_stage asks for them 12 baselines, 13 benchmark
 HELP
 }
 
@@ -63,12 +67,14 @@ fail() { # a mistake in the command line
 # --- options -----------------------------------------------------------------------------------------------------------
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
-    mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face)
+    mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
+    noise baselines)
 recipe='' recipe_dir='' data='' first=1 last=11 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$((cores > 4 ? 4 : cores))"
 train_config='' decode_config='' train_args=''
 mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
-token_type=jamo vocab_size=''
+token_type=jamo vocab_size='' noise='' remember=true
+baselines='audio_only lip_only concatenation constant_weight lipnet'
 min_seconds=0.4 max_seconds=20 min_face=0.5
 
 stage_number() { # stage_number OPTION VALUE
@@ -130,6 +136,10 @@ set_option() { # set_option NAME [VALUE]
             [[ -n "${2// /}" ]] || fail "$1 needs a value."
             for mode in $2; do one_of "$1" "$mode" av audio lip av_muted >/dev/null; done
             modes="$2"
+            ;;
+        baselines)
+            [[ "$2" =~ ^([a-z_]+(\ [a-z_]+)*)?$ ]] || fail "$1 $2: give names of baselines, with a space between."
+            baselines="$2"
             ;;
         test_sets)
             [[ "$2" =~ ^[[:alnum:]_]+(\ [[:alnum:]_]+)*$ ]] || fail "$1 $2: give names of splits, with a space between."
@@ -309,13 +319,14 @@ stage_fuse() {
 }
 
 stage_pack() {
-    local options=()
+    local options=() experiments=()
     if [[ "$half" == true ]]; then options=(--option half); fi
+    if [[ "$remember" == true ]]; then experiments=(--experiments "$work/exp"); fi
     once "packs the trained model into $model" "$exp/.pack.done" \
         --input "$exp/avsr/fused.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
         --input "$decode_config" --output "$model" ${options[@]+"${options[@]}"} \
         -- python -m avsr.stages.pack --exp "$exp/avsr" --recipe "$recipe" --dump "$dump" --tokens "$dump/tokens" \
-        --decode_config "$decode_config" --experiments "$work/exp" --out "$model" \
+        --decode_config "$decode_config" ${experiments[@]+"${experiments[@]}"} --out "$model" \
         --splits "${splits[@]}" ${options[@]+--half}
 }
 
@@ -357,6 +368,49 @@ stage_score() {
         once "draws what the recipe shows beside its results into $exp" "$exp/.show.done" \
             "${hypotheses[@]}" --input "$recipe_dir/local/show.sh" \
             -- "$recipe_dir/local/show.sh" "$corpus" "$exp"
+    fi
+}
+
+stage_baselines() { # each is trained, taught to fuse and packed by the same stages, in a folder of its own
+    local name told streams
+    for name in $baselines; do
+        told="$(python -m avsr.training.baselines --name "$name" --config "$train_config" \
+            --out "$exp/baselines/$name/train.yaml")"
+        streams="${told% *}"
+        (
+            exp="$exp/baselines/$name" remember=false train_args="--streams $streams $train_args"
+            train_config="$exp/train.yaml" model="$exp/$name.zip"
+            espnet=(--streams "$streams" ${espnet[@]+"${espnet[@]}"})
+            stage_statistics
+            stage_train
+            stage_fuse
+            stage_pack
+        )
+    done
+}
+
+stage_benchmark() {
+    local name told set="${splits[2]}" against=() needed=() options=() wanted=()
+    for name in $baselines; do
+        told="$(python -m avsr.training.baselines --name "$name" --config "$train_config" \
+            --out "$exp/baselines/$name/train.yaml")"
+        against+=(--baseline "$name=$exp/baselines/$name/$name.zip:${told#* }")
+        needed+=(--input "$exp/baselines/$name/$name.zip")
+    done
+    if [[ -n "$noise" ]]; then
+        [[ -d "$noise" ]] || fail "--noise $noise: there is no such folder."
+        options=(--noise "$noise") wanted=(--input "$noise")
+    fi
+    inputs "$dump" "$set" text video.scp wav.scp
+    once "measures the model in noise and with broken pictures into $exp/benchmark" "$exp/benchmark/.done" \
+        --input "$model" --input "$AVSR_ROOT/conf/benchmark_noisy.yaml" "${input[@]}" ${needed[@]+"${needed[@]}"} \
+        ${wanted[@]+"${wanted[@]}"} --output "$exp/benchmark/results.json" \
+        -- ${decode[@]+"${decode[@]}"} python -m avsr.cli benchmark --model "$model" --data "$dump/$set" \
+        --conditions "$AVSR_ROOT/conf/benchmark_noisy.yaml" --out "$exp/benchmark" --nj "$nj" \
+        ${options[@]+"${options[@]}"} ${against[@]+"${against[@]}"}
+    if [[ "$publish" == true ]]; then
+        mkdir -p "$recipe_dir/benchmark"
+        cp "$exp/benchmark"/{RESULTS.md,results.json,*.png} "$recipe_dir/benchmark"
     fi
 }
 

@@ -64,11 +64,42 @@ def transcribe(
     out: Annotated[
         Optional[Path], typer.Option(metavar="DIR", help="Folder to write to.", show_default="beside each video")
     ] = None,
+    lm: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Language model of `avsr lm`.", show_default="the packed model's own")
+    ] = None,
+    lm_weight: Annotated[
+        Optional[float], typer.Option("--lm_weight", help="What it counts, 0 to 10.", show_default="the packed model's")
+    ] = None,
+    bias: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Names and words that will be said, one a line: they are likelier.")
+    ] = None,
 ) -> None:
     """Write what is said as captions (.srt, .vtt), text (.txt) and data (.json), named after each video."""
     from avsr.decoding.transcribe import transcribe_files
 
-    raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out))
+    raise typer.Exit(
+        transcribe_files(videos, model=model, mode=mode.value, out=out, lm=lm, lm_weight=lm_weight, bias=bias)
+    )
+
+
+@app.command(short_help="Train a language model on text, for transcribe --lm.")
+def lm(
+    text: Annotated[Path, typer.Option(metavar="FILE", help="Text, one sentence a line, or a data directory's file `text`.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The language model, for example names.lm.")],
+    model: Annotated[
+        Optional[Path], typer.Option(help="Packed model that it is for.", show_default="as for transcribe")
+    ] = None,
+    order: Annotated[
+        Optional[int], typer.Option(help="Tokens of the longest n-gram, 2 to 12.", show_default="8 for jamo, else 4")
+    ] = None,
+    test: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Other text, to tell the perplexity of.")] = None,
+) -> None:
+    """Train an n-gram language model in the tokens of a packed model, and say how well it foretells a text."""
+    from avsr.decoding.default_model import find_model
+    from avsr.decoding.packed import read_tokenizer
+    from avsr.language.train import train_lm
+
+    print(train_lm(text, read_tokenizer(model or find_model()), out, order=order, test=test))
 
 
 @app.command(short_help="Cut mouth clips out of a folder of videos.")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from avsr.media.x264 import steady_options
+
 BITS = 16
 """The time code: so many black and white bars across the upper half, milliseconds in binary, highest bit first."""
 
@@ -91,7 +93,8 @@ def make_video(
         rate = Fraction(fps).limit_denominator(1001)
         if video:
             codec = video_codec or ("libvpx" if webm else "libx264")
-            stream = container.add_stream(codec, rate=rate, options=options or {})
+            steady = steady_options() if codec == "libx264" else {}
+            stream = container.add_stream(codec, rate=rate, options={**steady, **(options or {})})
             stream.width, stream.height = size
             stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
             stream.codec_context.gop_size = gop

@@ -20,7 +20,8 @@ HEAVY = {"numpy", "torch", "cv2", "av", "mediapipe", "scipy", "librosa", "espnet
 
 # What users may have put into their scripts: an addition is one more word here, a removal breaks somebody.
 FROZEN = {
-    "transcribe": {"videos", "--model", "--mode", "--out"},
+    "transcribe": {"videos", "--model", "--mode", "--out", "--lm", "--lm_weight", "--bias"},
+    "lm": {"--text", "--out", "--model", "--order", "--test"},
     "crop": {"folder", "--out", "--nj", "--mouth-only"},
     "synth": {
         "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--no-sound", "--layout",
@@ -160,13 +161,17 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 def test_options_reach_the_room(monkeypatch, capsys):
     seen = {}
 
-    def transcribe_files(videos, *, model, mode, out):
-        seen.update(videos=videos, model=model, mode=mode, out=out)
+    def transcribe_files(videos, **options):
+        seen.update(videos=videos, **options)
         return 3
 
     stand_in(monkeypatch, "avsr.decoding.transcribe", transcribe_files=transcribe_files)
     code, _ = in_process(
-        monkeypatch, capsys, "transcribe", "a.mp4", "b.mkv", "--model", "m.zip", "--mode", "lip", "--out", "d"
-    )
+        monkeypatch, capsys, "transcribe", "a.mp4", "b.mkv", "--model", "m.zip", "--mode", "lip", "--out", "d",
+        "--lm", "t.lm", "--lm_weight", "0.5", "--bias", "names.txt",
+    )  # fmt: skip
     assert code == 3
-    assert seen == {"videos": [Path("a.mp4"), Path("b.mkv")], "model": Path("m.zip"), "mode": "lip", "out": Path("d")}
+    assert seen == {
+        "videos": [Path("a.mp4"), Path("b.mkv")], "model": Path("m.zip"), "mode": "lip", "out": Path("d"),
+        "lm": Path("t.lm"), "lm_weight": 0.5, "bias": Path("names.txt"),
+    }  # fmt: skip

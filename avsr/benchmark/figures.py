@@ -23,9 +23,13 @@ NOISY = 10.0  # dB, and below
 
 @dataclass(frozen=True)
 class Figures:
-    """cells and promises as results.json holds them; fixed_weight: the best of all fixed ones, None where not measured."""
+    """cells, means and promises as results.json holds them; fixed_weight: the best of all fixed ones, None where not measured.
+
+    means: mean CER of every column over the cells of a kind, by the kind's name.
+    """
 
     cells: list[dict[str, Any]]
+    means: dict[str, dict[str, float]]
     promises: list[dict[str, Any]]
     fixed_weight: float | None
 
@@ -40,7 +44,7 @@ def work_out(ran: Ran) -> Figures:
         for cell in ran.conditions.cells:
             rows.append(_cell(cell, ran, counted[cell.name], resampling, fixed))
             advance()
-    return Figures(rows, _promises(ran, rows, counted, resampling), fixed)
+    return Figures(rows, _means(rows), _promises(ran, rows, counted, resampling), fixed)
 
 
 def _cell(cell: Cell, ran: Ran, errors: Counted, resampling: Resampling, fixed: float | None) -> dict[str, Any]:
@@ -70,6 +74,26 @@ def _cell(cell: Cell, ran: Ran, errors: Counted, resampling: Resampling, fixed: 
         row["cer"]["oracle_utterance"] = round(100.0 * float(each.sum()) / max(1, int(errors.lengths.sum())), 3)
         row["interval"]["fixed"] = _rounded(resampling.interval(errors.row(f"av@{fixed}"), errors.lengths))
     return row
+
+
+def _means(rows: list[dict]) -> dict[str, dict[str, float]]:
+    kinds: dict[str, list[dict]] = {"all cells": rows}
+    for row in rows:
+        sound, picture = (row["corrupted"][stream] != "clean" for stream in ("sound", "picture"))
+        noise = row["snr_db"] is not None
+        kind = (
+            "sound and picture" if sound and picture
+            else "faults of the picture" if picture
+            else "clean" if not sound
+            else "faults of the sound" if not noise
+            else f"noise of {NOISY:g} dB and less" if row["snr_db"] <= NOISY
+            else f"noise of more than {NOISY:g} dB"
+        )  # fmt: skip
+        kinds.setdefault(kind, []).append(row)
+    return {
+        f"{kind} ({len(cells)})": {name: round(float(np.mean([row["cer"][name] for row in cells])), 3) for name in cells[0]["cer"]}
+        for kind, cells in kinds.items()
+    }
 
 
 def _promises(ran: Ran, rows: list[dict], counted: Mapping[str, Counted], resampling: Resampling) -> list[dict[str, Any]]:

@@ -75,7 +75,8 @@ def listen(job: tuple[str, Corruption], plan: Plan) -> str | None:
         for name, model in plan.models.items():
             path = kept_path(plan, name, stream, what)
             if not path.exists():
-                said = encode_stream(load_model(model).model, stream, given, lengths, vectors=plan.vectors)
+                network = load_model(model).model
+                said = encode_stream(network, stream, given, lengths, vectors=plan.vectors or not network.fusion.late)
                 _keep(path, Kept(said, [_hash(one) for one in given]))
     except AvsrError as error:
         return " ".join(str(error).split())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from avsr.benchmark.conditions import Cell
 from avsr.benchmark.listen import Plan, kept_path, load_model, read_kept
-from avsr.decoding.search import DecodeOptions, search
+from avsr.decoding.search import DecodeOptions, Language, search
 from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.model.encode import Said, as_stream
@@ -73,7 +73,7 @@ def read_one(packed: PackedModel, audio: Said | None, lip: Said | None, mode: st
     frames = len((audio or lip).log_probs)
     with torch.inference_mode():
         fused = packed.model.fuse(*streams, torch.tensor([frames]))
-        found = search(packed.model.decoder, fused.memory[0], fused.log_probs[0], options)
+        found = search(packed.model.decoder, fused.memory[0], fused.log_probs[0], options, Language(packed.ngram))
     return packed.tokenizer.decode(found[0].tokens), round(float(fused.weights[0, :, 0].mean()), 4)
 
 

@@ -47,7 +47,7 @@ def benchmark(
         "seed": ran.conditions.seed,
     }
     results = {"facts": facts, "hashes": ran.hashes, "left_out": ran.left_out, "fixed_weight": figures.fixed_weight}
-    results |= {"promises": figures.promises, "cells": figures.cells}
+    results |= {"promises": figures.promises, "means": figures.means, "cells": figures.cells}
     write_lines(out / "results.json", [json.dumps(results, ensure_ascii=False, indent=1)])
     draw_plots(figures.cells, out)
     write_lines(out / "RESULTS.md", results_lines(ran, figures, facts))
@@ -75,6 +75,9 @@ def results_lines(ran: Ran, figures: Figures, facts: Mapping[str, Any]) -> list[
     for promise in figures.promises:
         by = f"; by {', '.join(promise['broken_by'])}" if promise["broken_by"] else ""
         lines.append(f"| {promise['promise']} | {promise['found']} | {_KEPT[promise['kept']]}{by} |")
+    lines += ["", f"| mean CER over | {' | '.join(systems)} |", f"| --- {'| --- ' * len(systems)}|"]
+    for kind, means in figures.means.items():
+        lines.append(f"| {kind} | {' | '.join(f'{means[name]:.1f}' for name in systems)} |")
     lines += ["", f"| condition | dB | {' | '.join(systems)} | av - better | weight |", f"| --- {'| --- ' * (len(systems) + 3)}|"]
     lines += [_line(row, systems) for row in figures.cells]
     for reason, cells in ran.left_out.items():

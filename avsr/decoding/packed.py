@@ -1,7 +1,7 @@
 """A packed model: one zip with the model's configuration, weights, tokens and story; written here and read here.
 
 Members: config.yaml (format, vocabulary, model_conf), model.pth (state dict, float32 or in part float16), tokens.txt,
-token_type, bpe.model (for bpe), meta.yaml (recipe, commit, seed, data hash, what it is in a sentence, `decode`: its search
+token_type, bpe.model (for bpe), lm.npz (a language model, where there is one), meta.yaml (recipe, commit, seed, data hash, what it is in a sentence, `decode`: its search
 options, `card`: what `avsr.stages.card` put in).
 """
 
@@ -26,26 +26,34 @@ from avsr.text.tokens import BPE_FILE, TOKENS_FILE, TYPE_FILE, Tokenizer, load_t
 if TYPE_CHECKING:
     import torch
 
+    from avsr.language.ngram import Ngram
     from avsr.model.avsr_model import AVSRModel
 
 FORMAT = 2  # 1 had a fusion that did not ask whether the streams agree
-CONFIG, WEIGHTS, META = "config.yaml", "model.pth", "meta.yaml"
-MEMBERS = (CONFIG, META, TYPE_FILE, TOKENS_FILE, BPE_FILE, WEIGHTS)  # BPE_FILE for bpe alone
+CONFIG, WEIGHTS, META, LM = "config.yaml", "model.pth", "meta.yaml", "lm.npz"
+_OPTIONAL = (BPE_FILE, LM)
+MEMBERS = (CONFIG, META, TYPE_FILE, TOKENS_FILE, WEIGHTS, *_OPTIONAL)
 _VOCABULARY_ROW = "lip_ctc.ctc_lo.bias"  # as long as the token list in every model
 
 
 @dataclass
 class PackedModel:
-    """A model in eval(), the tokenizer that goes with it, and what meta.yaml says."""
+    """A model in eval(), the tokenizer that goes with it, what meta.yaml says, and the language model that came with it."""
 
     model: AVSRModel
     tokenizer: Tokenizer
     meta: dict[str, Any]
     path: Path
+    ngram: Ngram | None = None
+
+    @property
+    def streams(self) -> frozenset[str]:
+        """What it was trained on, of "sound" and "lips"; both where an older file does not say."""
+        return frozenset(self.meta.get("streams") or ("sound", "lips"))
 
 
 def pack(
-    exp_config: Path, weights: Path, token_dir: Path, out: Path, meta: dict[str, Any], *, half: bool = False
+    exp_config: Path, weights: Path, token_dir: Path, out: Path, meta: dict[str, Any], *, half: bool = False, lm: Path | None = None
 ) -> None:
     """Write `out` from a training run: the same inputs give the same bytes; whole or not at all.
 
@@ -55,6 +63,7 @@ def pack(
         token_dir: what `avsr.text.tokens` wrote.
         meta: plain YAML values; `decode` holds the fields of `DecodeOptions` that this model should be searched with.
         half: store matrices in float16, which halves the file; they are float32 again when it is loaded.
+        lm: a language model of the same tokens, which is then used wherever the packed model is.
 
     Raises:
         ModelError: a file is missing or broken, or they do not go together (which is tried here, not at the user's).
@@ -67,6 +76,9 @@ def pack(
     members[TOKENS_FILE] = "".join(f"{token}\n" for token in tokenizer.token_list).encode()
     if tokenizer.bpe_model is not None:
         members[BPE_FILE] = tokenizer.bpe_model
+    if lm is not None:
+        members[LM] = _read(Path(lm))
+        load_lm(members[LM], lm, tokenizer)
     members[WEIGHTS] = _state_bytes(state, half)
     out.parent.mkdir(parents=True, exist_ok=True)
     _write_zip(out, members)
@@ -100,7 +112,8 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
     model = _build(config.get("model_conf"), len(tokenizer), f"{path}: {CONFIG}")
     _fill(model, _read_state(members[WEIGHTS], f"{path}: {WEIGHTS}"), path)
     meta = parse_yaml(members[META], f"{path}: {META}", error=ModelError)
-    return PackedModel(model.to(device).eval(), tokenizer, meta, path)
+    ngram = load_lm(members[LM], f"{path}: {LM}", tokenizer) if LM in members else None
+    return PackedModel(model.to(device).eval(), tokenizer, meta, path, ngram)
 
 
 def read_meta(path: str | os.PathLike) -> dict[str, Any]:
@@ -108,9 +121,25 @@ def read_meta(path: str | os.PathLike) -> dict[str, Any]:
     return parse_yaml(_read_zip(Path(path), (META,))[META], f"{path}: {META}", error=ModelError)
 
 
+def read_tokenizer(path: str | os.PathLike) -> Tokenizer:
+    """The tokens of a packed model, without loading it; ModelError where it is none."""
+    path = Path(path)
+    return _tokenizer(_read_zip(path, (TYPE_FILE, TOKENS_FILE, BPE_FILE)), path)
+
+
 def write_with_meta(path: str | os.PathLike, out: Path, meta: dict[str, Any]) -> None:
     """Write the packed model `path` to `out` with another story; what it recognises with is the same, byte for byte."""
     _write_zip(Path(out), _read_zip(Path(path)) | {META: _yaml(meta, "meta")})
+
+
+def load_lm(source: Path | bytes, where: object, tokenizer: Tokenizer) -> Ngram:
+    """A language model for these tokens; ModelError where it cannot be read or is of others."""
+    from avsr.language.ngram import load_ngram
+
+    ngram = load_ngram(source, where)
+    if ngram.token_list != tokenizer.token_list:
+        raise ModelError(f"{where}: is of other tokens than the model; train it for this model with `avsr lm --model`.")
+    return ngram
 
 
 def _build(conf: Any, vocabulary: int, where: object) -> AVSRModel:
@@ -218,7 +247,7 @@ def _read_zip(path: Path, wanted: tuple[str, ...] = MEMBERS) -> dict[str, bytes]
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-            missing = [name for name in MEMBERS if name not in names and name != BPE_FILE]
+            missing = [name for name in MEMBERS if name not in names and name not in _OPTIONAL]
             if missing:
                 raise ModelError(f"{path}: lacks {missing[0]}, so it is no packed model; give the .zip that run.sh packs.")
             return {name: archive.read(name) for name in wanted if name in names}

@@ -11,7 +11,7 @@ import numpy as np
 
 from avsr.decoding.align import FRAME, word_times
 from avsr.decoding.packed import META, PackedModel, load_packed
-from avsr.decoding.search import DecodeOptions, options_from, search
+from avsr.decoding.search import DecodeOptions, Language, options_from, search
 from avsr.decoding.segment import SAMPLES, SILENCE, Piece, speech_pieces
 from avsr.decoding.streams import FPS, Streams, Window, open_streams
 from avsr.errors import AvsrError
@@ -22,6 +22,7 @@ from avsr.media.probe import Span
 if TYPE_CHECKING:
     import torch
 
+_ALONE = {frozenset({"sound"}): "audio", frozenset({"lips"}): "lip"}  # the mode of a model of one stream
 _SEEN = 0.2  # share of an utterance's frames that must show the mouth for the lips to be used on it in mode auto
 
 
@@ -99,12 +100,15 @@ class Result:
 
 
 class Recognizer:
-    """A loaded model and how to search with it; one utterance at a time."""
+    """A loaded model and how to search with it; one utterance at a time. `language` None for the packed model's own."""
 
-    def __init__(self, packed: PackedModel, options: DecodeOptions, device: str = "cpu") -> None:
+    def __init__(
+        self, packed: PackedModel, options: DecodeOptions, device: str = "cpu", language: Language | None = None
+    ) -> None:
         from avsr.decoding.shared_memory import share_memory
 
         self.packed, self.options, self.device = packed, options, device
+        self.language = Language(packed.ngram) if language is None else language
         share_memory(packed.model.decoder)
 
     @classmethod
@@ -121,21 +125,24 @@ class Recognizer:
         Args:
             samples: (N,) float in -1..1 at 16 kHz; not looked at in mode lip.
             mouth: 25 frames a second from the same moment; not looked at in mode audio.
-            mode: av (with what there is of the two), audio or lip.
+            mode: av (with what there is of the two, and what the model was trained on), audio or lip.
             start: media second at which the utterance begins, for the words' times.
 
         Raises:
-            AvsrError: the mode is unknown, or what it needs is not given.
+            AvsrError: the mode is unknown, what it needs is not given, or the model was not trained for it.
         """
         if mode not in ("av", "audio", "lip"):
             raise AvsrError(f"mode {mode!r} is unknown; an utterance can be recognised by av, audio or lip.")
-        use_sound = mode != "lip" and samples is not None and len(samples) > 0
-        use_mouth = mode != "audio" and mouth is not None and len(mouth.frames) > 0
+        if mode != "av":
+            self._check_trained(mode)
+        trained = self.packed.streams
+        use_sound = mode != "lip" and samples is not None and len(samples) > 0 and "sound" in trained
+        use_mouth = mode != "audio" and mouth is not None and len(mouth.frames) > 0 and "lips" in trained
         if not use_sound and not use_mouth:
             raise AvsrError(f"mode {mode} needs {'a mouth clip' if mode == 'lip' else 'sound'}, and none is given.")
         encoded = self._encode(samples if use_sound else None, mouth if use_mouth else None)
         log_probs, memory = encoded.fused.log_probs[0], encoded.fused.memory[0]
-        found = search(self.packed.model.decoder, memory, log_probs, self.options)
+        found = search(self.packed.model.decoder, memory, log_probs, self.options, self.language)
         tokenizer = self.packed.tokenizer
         texts: dict[str, float] = {}  # two token sequences may spell one text
         for hypothesis in found:
@@ -148,6 +155,13 @@ class Recognizer:
             round(float(weights.mean()), 4),
             weights,
         )
+
+    def _check_trained(self, mode: str) -> None:
+        """AvsrError where the mode wants a stream that the model has not learnt."""
+        alone = _ALONE.get(self.packed.streams)
+        if alone is not None and mode != alone:
+            stream = next(iter(self.packed.streams))
+            raise AvsrError(f"{self.packed.path}: was trained on {stream} alone; use mode {alone}, or another model.")
 
     def _encode(self, samples: np.ndarray | None, mouth: MouthClip | None):
         import torch
@@ -170,7 +184,8 @@ class Recognizer:
     ) -> Result:
         """Recognise a file, window by window and piece by piece.
 
-        Mode auto takes for each piece what there is of sound and mouth: both, or the one that is there.
+        Mode auto takes for each piece what there is of sound and mouth: both, or the one that is there; and never a stream
+        that the model was not trained on.
 
         Args:
             path: anything that `avsr.media` opens.
@@ -179,8 +194,14 @@ class Recognizer:
 
         Raises:
             MediaError, NoFaceError: one sentence on what the file lacks for the mode.
+            AvsrError: the model was not trained for the mode.
         """
-        streams = open_streams(Path(path), mode)
+        alone = _ALONE.get(self.packed.streams) if mode == "auto" else None
+        if mode != "auto":
+            self._check_trained(mode)
+        streams = open_streams(Path(path), alone or mode)
+        if alone:
+            streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
         segments: list[Segment] = []
         done = 0.0
         for window, pieces in _pieces(streams):

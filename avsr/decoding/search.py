@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from espnet2.asr.decoder.abs_decoder import AbsDecoder
 
+    from avsr.language.ngram import Ngram
+
 _DEAD = -1e7  # the prefix score gives -1e10 to what cannot be; weighted, that is still far below any real score
 
 
@@ -28,6 +30,8 @@ class DecodeOptions:
     length_bonus: float = 0.0
     nbest: int = 5
     maxlenratio: float = 0.0
+    lm_weight: float = 0.3
+    bias_weight: float = 1.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -40,6 +44,9 @@ class DecodeOptions:
             raise AvsrError(f"decode option ctc_weight is {self.ctc_weight}; give 0 to 1.")
         if not 0 <= self.maxlenratio <= 1:
             raise AvsrError(f"decode option maxlenratio is {self.maxlenratio}; give 0 to 1 tokens a frame.")
+        for name in ("lm_weight", "bias_weight"):
+            if not 0 <= getattr(self, name) <= 10:
+                raise AvsrError(f"decode option {name} is {getattr(self, name)}; give 0 to 10.")
 
     @property
     def greedy(self) -> bool:
@@ -65,6 +72,19 @@ def read_options(path: Path) -> DecodeOptions:
 
 
 @dataclass(frozen=True)
+class Language:
+    """What is known of the language beside the decoder: a language model, weighted by `lm_weight`, and the token ids of words
+    and names that are expected, each token of which gains `bias_weight`. Of the recogniser's own tokens, both.
+
+    spaces: ids after which a word begins; none for pieces that hold their spaces, where one may begin anywhere.
+    """
+
+    ngram: Ngram | None = None
+    phrases: tuple[tuple[int, ...], ...] = ()
+    spaces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Hypothesis:
     """Token ids without sos and eos, and the weighted log probability that they were ranked by."""
 
@@ -73,7 +93,11 @@ class Hypothesis:
 
 
 def search(
-    decoder: AbsDecoder | None, memory: torch.Tensor, log_probs: torch.Tensor, options: DecodeOptions
+    decoder: AbsDecoder | None,
+    memory: torch.Tensor,
+    log_probs: torch.Tensor,
+    options: DecodeOptions,
+    language: Language | None = None,
 ) -> list[Hypothesis]:
     """The best hypotheses, best first, at least one, no two alike.
 
@@ -85,6 +109,8 @@ def search(
         memory: (T, D) what the decoder attends to.
         log_probs: (T, V) the fused CTC log posterior; blank is 0, sos/eos the last.
         options: see `DecodeOptions`.
+        language: see `Language`; shallow fusion (Gulcehre et al., "On using monolingual corpora in neural machine
+            translation", 2015). The best token of each frame knows nothing of it.
     """
     import torch
 
@@ -93,7 +119,7 @@ def search(
     with torch.inference_mode(), one_thread():
         if options.greedy:
             return [_greedy(log_probs)]
-        found = _beam_search(decoder, memory, log_probs, options)
+        found = _beam_search(decoder, memory, log_probs, options, language or Language())
     eos = log_probs.shape[1] - 1
     ranked: dict[tuple[int, ...], float] = {}
     for hypothesis in found:  # best first
@@ -113,12 +139,15 @@ def _greedy(log_probs: torch.Tensor) -> Hypothesis:
     return Hypothesis(tuple(tokens[tokens != 0].tolist()), float(scores.sum()))
 
 
-def _beam_search(decoder, memory: torch.Tensor, log_probs: torch.Tensor, options: DecodeOptions) -> list:
+def _beam_search(
+    decoder, memory: torch.Tensor, log_probs: torch.Tensor, options: DecodeOptions, language: Language
+) -> list:
     with quiet_imports():
         from espnet.nets.batch_beam_search import BatchBeamSearch
         from espnet.nets.scorers.length_bonus import LengthBonus
 
         from avsr.decoding.prefix_score import CTCPrefixScorer
+        from avsr.language.scorers import BiasScorer, NgramScorer
 
     # It warns whenever a hypothesis is as long as it may be.
     logging.getLogger("espnet.nets.beam_search").setLevel(logging.ERROR)
@@ -126,6 +155,11 @@ def _beam_search(decoder, memory: torch.Tensor, log_probs: torch.Tensor, options
     scorers = {"decoder": decoder, "ctc": CTCPrefixScorer(log_probs, vocabulary - 1)}
     scorers["length_bonus"] = LengthBonus(vocabulary)
     weights = {"decoder": 1 - options.ctc_weight, "ctc": options.ctc_weight, "length_bonus": options.length_bonus}
+    if language.ngram is not None:
+        scorers["lm"], weights["lm"] = NgramScorer(language.ngram), options.lm_weight
+    if language.phrases:
+        scorers["bias"] = BiasScorer(language.phrases, vocabulary, language.spaces, anywhere=not language.spaces)
+        weights["bias"] = options.bias_weight
     beam = BatchBeamSearch(
         scorers,
         weights,
@@ -133,7 +167,7 @@ def _beam_search(decoder, memory: torch.Tensor, log_probs: torch.Tensor, options
         vocab_size=vocabulary,
         sos=vocabulary - 1,
         eos=vocabulary - 1,
-        # What the decoder finds unlikely is not worth a CTC score; without a decoder there is nothing to tell by.
+        # What decoder and language find unlikely is not worth a CTC score; without a decoder there is little to tell by.
         pre_beam_score_key="full" if 0 < options.ctc_weight < 1 else None,
     )
     return beam(memory, maxlenratio=options.maxlenratio)

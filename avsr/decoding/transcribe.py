@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from avsr.decoding.default_model import find_model
 from avsr.decoding.first_use import first_words
@@ -25,11 +25,21 @@ _MARK = "avsr transcribe"  # in our .json, so that nobody else's file is written
 _NAMES = {"av": "sound and lips", "audio": "sound alone", "lip": "lips alone"}
 
 
-def transcribe_files(videos: list[Path], *, model: Path | None, mode: str, out: Path | None) -> int:
+def transcribe_files(
+    videos: list[Path],
+    *,
+    model: Path | None,
+    mode: str,
+    out: Path | None,
+    lm: Path | None = None,
+    lm_weight: float | None = None,
+    bias: Path | None = None,
+) -> int:
     """Recognise `videos` one after another; write .srt, .vtt, .txt and .json into `out`, or beside each video.
 
     Of several, those that cannot be used are listed in failed.tsv (path, reason) in the folder their files would be in,
-    and the others are done. Progress and a line a video go to stderr.
+    and the others are done. Progress and a line a video go to stderr. `lm`, `lm_weight`, `bias`: see
+    `avsr.decoding.expected.expect`.
 
     Returns:
         The exit code: 1 when any failed.
@@ -42,7 +52,7 @@ def transcribe_files(videos: list[Path], *, model: Path | None, mode: str, out: 
         _check(*targets[0], mode)  # a wrong file need not wait for the model
     with _progress() as show:
         show("loading the model", None, 0.0)
-        recognizer = _load(model or find_model())
+        recognizer = _load(model or find_model(), lm=lm, lm_weight=lm_weight, bias=bias)
         words = first_words(recognizer.packed.meta)
         if words is not None:
             show.say(words)
@@ -65,12 +75,16 @@ def transcribe_files(videos: list[Path], *, model: Path | None, mode: str, out: 
     return 1 if failed else 0
 
 
-def _load(model: Path) -> Recognizer:
-    from avsr.decoding.recognizer import Recognizer
+def _load(model: Path, **expected: Any) -> Recognizer:
+    from avsr.decoding.expected import expect
+    from avsr.decoding.packed import load_packed
+    from avsr.decoding.recognizer import Recognizer, packed_options
     from avsr.decoding.runtime import limit_threads
 
     limit_threads()
-    return Recognizer.load(model)
+    packed = load_packed(model)
+    options, language = expect(packed, packed_options(packed.meta, model), **expected)
+    return Recognizer(packed, options, language=language)
 
 
 def _transcribe(

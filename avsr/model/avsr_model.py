@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from avsr.lips.mouth_shape import CHANNELS, DEVIATIONS
 from avsr.model.audio_encoder import SAMPLES_PER_FRAME, AudioEncoder
+from avsr.model.baselines import Concatenation, ConstantWeight, LipNetEncoder
 from avsr.model.fusion import Fused, LateFusion
 from avsr.model.lip_encoder import LipEncoder
 from avsr.model.reliability import picture_features, posterior_features, sound_features
@@ -25,9 +26,13 @@ IGNORE = -1
 
 @dataclass
 class ModelConfig:
-    """All that a model is made from; the same fields stand in the training YAML and in a packed model."""
+    """All that a model is made from; the same fields stand in the training YAML and in a packed model.
+
+    fusion: a name of FUSIONS. lip_conf may name an `encoder` of LIP_ENCODERS beside that encoder's own fields.
+    """
 
     size: int = 256
+    fusion: str = "late"
     lip_conf: dict = field(default_factory=dict)
     audio_conf: dict = field(default_factory=dict)
     fusion_conf: dict = field(default_factory=dict)
@@ -41,6 +46,26 @@ class ModelConfig:
     keep_lip: float = 0.25
 
 
+LIP_ENCODERS = {"stcnn_lstm": LipEncoder, "lipnet": LipNetEncoder}
+FUSIONS = {"late": LateFusion, "constant": ConstantWeight, "concatenation": Concatenation}
+
+
+def make_fusion(config: ModelConfig, vocabulary: int) -> nn.Module:
+    """A fusion that has learnt nothing; ValueError for a name that is none of FUSIONS."""
+    if config.fusion not in FUSIONS:
+        raise ValueError(f"fusion is {config.fusion!r}; it can be {', '.join(FUSIONS)}")
+    given = (config.size, vocabulary) if config.fusion == "concatenation" else ()
+    return FUSIONS[config.fusion](*given, **config.fusion_conf)
+
+
+def lip_encoder_name(lip_conf: dict) -> str:
+    """The encoder that lip_conf names; ValueError for one that is none of LIP_ENCODERS."""
+    name = lip_conf.get("encoder", "stcnn_lstm")
+    if name not in LIP_ENCODERS:
+        raise ValueError(f"lip_conf.encoder is {name!r}; it can be {', '.join(LIP_ENCODERS)}")
+    return name
+
+
 @dataclass
 class Stream:
     """What one encoder and its CTC head said, T vectors a row at 25 a second, as long as the longer of the two streams.
@@ -48,7 +73,7 @@ class Stream:
     vectors (B, T, D), log_probs (B, T, V): zero vectors, and what the head makes of them, where this stream has ended.
     features: (B, T, 6) reliability, see `avsr.model.reliability`.
     lengths: (B,) int64, frames that are this stream's own.
-    looks: (B, T', D) of the lip encoder before its LSTM, see `LipEncoder.look`; None of the sound.
+    looks: (B, T', look_size) of the lip encoder before its recurrent layers, see `LipEncoder.look`; None of the sound.
     """
 
     vectors: torch.Tensor
@@ -95,14 +120,15 @@ class AVSRModel(AbsESPnetModel):
         self.config = config
         self.sos = self.eos = vocabulary - 1
         size = config.size
-        self.lip_encoder = LipEncoder(output_size=size, **config.lip_conf)
+        own = {name: value for name, value in config.lip_conf.items() if name != "encoder"}
+        self.lip_encoder = LIP_ENCODERS[lip_encoder_name(config.lip_conf)](output_size=size, **own)
         self.audio_encoder = AudioEncoder(output_size=size, **config.audio_conf)
         self.audio_ctc = CTC(odim=vocabulary, encoder_output_size=size, dropout_rate=0.1)
         self.lip_ctc = CTC(odim=vocabulary, encoder_output_size=size, dropout_rate=0.1)
         self.audio_align = nn.Linear(size, vocabulary)
         self.lip_align = nn.Linear(size, vocabulary)
-        self.lip_shape = nn.Linear(size, len(CHANNELS)) if config.shape_weight > 0 else None
-        self.fusion = LateFusion(**config.fusion_conf)
+        self.lip_shape = nn.Linear(self.lip_encoder.look_size, len(CHANNELS)) if config.shape_weight > 0 else None
+        self.fusion = make_fusion(config, vocabulary)
         self.decoder = TransformerDecoder(vocabulary, size, **config.decoder_conf)
         self.attention_loss = LabelSmoothingLoss(vocabulary, IGNORE, config.label_smoothing, normalize_length=False)
 

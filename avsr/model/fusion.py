@@ -58,6 +58,8 @@ class LateFusion(nn.Module):
         context: frames that it sees, odd.
     """
 
+    late = True  # decisions are fused, so that it can be taught without the encoders
+
     def __init__(self, hidden: int = 32, context: int = 9) -> None:
         super().__init__()
         features = len(AUDIO_FEATURES) + len(LIP_FEATURES) + sum(_AVERAGED) + _AGREEMENT + 2 * _ASSURANCE

@@ -66,7 +66,7 @@ class LipEncoder(nn.Module):
         between = dropout if layers > 1 else 0.0
         self.lstm = PaddedLSTM(output_size, hidden, layers, batch_first=True, bidirectional=True, dropout=between)
         self.out = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * hidden, output_size), nn.LayerNorm(output_size))
-        self.output_size = output_size
+        self.look_size = self.output_size = output_size
 
     def normalise(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Give each clip zero mean and unit variance, so that light and skin tone do not reach the convolutions.

@@ -15,12 +15,9 @@ from avsr.stages.once import read_note
 from avsr.stages.results import data_hash
 from avsr.tables import SPLITS, read_table
 from avsr.training.fuse import WEIGHTS
+from avsr.training.train import trained_streams
 
-MODE_WORDS = {
-    (True, True): "sound and lips",
-    (True, False): "sound",
-    (False, True): "lips",
-}
+STREAMS = {"speech": "sound", "video": "lips"}
 
 
 def describe_model(
@@ -28,20 +25,22 @@ def describe_model(
 ) -> dict[str, Any]:
     """What goes into a packed model's meta.yaml, from the run's own files; dates only from them, so that packing the
     same run twice gives the same bytes."""
-    train = dump / "train"
-    streams = MODE_WORDS.get(((train / "wav.scp").exists(), (train / "video.scp").exists()))
-    if streams is None:
-        raise AvsrError(f"{train} has neither wav.scp nor video.scp: run the stages before this one first.")
+    config = read_yaml(exp / "config.yaml")
+    streams = trained_streams(config)
+    if not streams:
+        raise AvsrError(f"{exp / 'config.yaml'}: names neither speech nor video to train on; give the one that training wrote.")
     trained = read_note(exp / ".done")
+    words = " and ".join(STREAMS[name] for name in sorted(streams))
     meta = {
-        "what": f"Speech recognition from {streams}, trained on the corpus {recipe} by ./run.sh --recipe {recipe}.",
+        "what": f"Speech recognition from {words}, trained on the corpus {recipe} by ./run.sh --recipe {recipe}.",
         "recipe": recipe,
+        "streams": [STREAMS[name] for name in sorted(streams)],
         "commit": trained.get("commit") or describe_commit(),
-        "seed": read_yaml(exp / "config.yaml").get("seed"),
+        "seed": config.get("seed"),
         "data_hash": data_hash(dump, splits),
         "decode": read_yaml(decode_config),
     }
-    noises = heard_noises(read_yaml(exp / "config.yaml").get("noise_scp"))
+    noises = heard_noises(config.get("noise_scp"))
     if noises:
         meta["noises"] = noises
     # A training that was adopted may have left no note of some of these.
@@ -68,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tokens", type=Path, required=True, help="the token list it was trained with")
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--decode_config", type=Path, required=True, help="the model's default search options")
-    parser.add_argument("--experiments", type=Path, required=True, help="folder that remembers what was packed last")
+    parser.add_argument("--experiments", type=Path, help="folder that remembers what was packed last, for `avsr transcribe`")
     parser.add_argument("--out", type=Path, required=True, help="the packed model")
     parser.add_argument("--half", action="store_true", help="store matrices in 16 bits: half the size")
     parser.add_argument("--splits", nargs="+", default=SPLITS, help="of the dump (default: %(default)s)")
@@ -80,9 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.half:
         meta["weights"] = "matrices in float16"
     pack(args.exp / "config.yaml", args.exp / WEIGHTS, args.tokens, args.out, meta, half=args.half)
-    args.experiments.mkdir(parents=True, exist_ok=True)
-    remember_model(args.out, args.experiments)
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB; `avsr transcribe` uses it now where no other is named")
+    said = f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB"
+    if args.experiments is not None:
+        args.experiments.mkdir(parents=True, exist_ok=True)
+        remember_model(args.out, args.experiments)
+        said += "; `avsr transcribe` uses it now where no other is named"
+    print(said)
     return 0
 
 

@@ -119,11 +119,11 @@ def teach(model: AVSRModel, utterances: Sequence[Utterance], seed: int, schedule
     """Train model.fusion from nothing, in place; the mean loss of every hundred steps."""
     import torch
 
-    from avsr.model.fusion import LateFusion
+    from avsr.model.avsr_model import make_fusion
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model.fusion = LateFusion(**model.config.fusion_conf)
+        model.fusion = make_fusion(model.config, model.eos + 1)
     model.eval()
     rng = np.random.default_rng([seed, 8])
     optimiser = torch.optim.AdamW(model.fusion.parameters(), schedule.rate, weight_decay=schedule.weight_decay)
@@ -211,12 +211,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from avsr.decoding.packed import load_trained
     from avsr.files import read_yaml
     from avsr.training.preprocessor import Recordings
+    from avsr.training.train import trained_streams
 
     model, tokenizer = load_trained(args.exp / "config.yaml", args.exp / AVERAGE, args.tokens)
-    both = all((args.dump / "dev" / name).exists() for name in ("wav.scp", "video.scp"))
     config = read_yaml(args.exp / "config.yaml")
+    both = trained_streams(config) == {"speech", "video"}
     seed = int(config.get("seed") or 0) if args.seed is None else args.seed
-    if both:
+    if both and model.fusion.late:
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
         # What training mixed in; the corpus's own voices where the configuration names nothing else.
         named = config.get("noise_scp")
@@ -226,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         utterances = corrupted_streams(model, args.dump / "dev", tokenizer.encode, noises, rng)
         teach(model, utterances, seed, Schedule(steps=args.steps))
     else:
-        logging.info("one stream alone: there is nothing to fuse, and the weights stay as they are")
+        logging.info("no two streams whose decisions could be fused: the weights stay as they are")
     temporary = args.exp / f".{WEIGHTS}.{os.getpid()}"
     try:
         torch.save(model.state_dict(), temporary)

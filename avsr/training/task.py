@@ -20,9 +20,7 @@ from espnet2.utils.types import str_or_none
 
 from avsr.errors import AvsrError
 from avsr.model.audio_encoder import AudioEncoder
-from avsr.model.avsr_model import AVSRModel, ModelConfig
-from avsr.model.fusion import LateFusion
-from avsr.model.lip_encoder import LipEncoder
+from avsr.model.avsr_model import FUSIONS, LIP_ENCODERS, AVSRModel, ModelConfig
 from avsr.noise.corruption import PictureCorruption, SoundCorruption
 from avsr.text.tokens import load_tokenizer
 from avsr.training.augment import Augmentation
@@ -108,14 +106,13 @@ def make_config(kind: type, conf: dict, where: str):
 def check_parts(config: ModelConfig) -> None:
     """AvsrError names a field that a part of the model does not have, in the part's own conf."""
     fixed = {"output_size"}
-    _check_part(config.lip_conf, LipEncoder, fixed, "lip_conf")
+    lips = _chosen(config.lip_conf, "encoder", LIP_ENCODERS, "lip_conf.encoder")
+    _check_fields(config.lip_conf, inspect.signature(lips).parameters.keys() - fixed | {"encoder"}, "model_conf.lip_conf")
     _check_part(config.audio_conf, AudioEncoder, fixed, "audio_conf")
-    _check_part(config.fusion_conf, LateFusion, set(), "fusion_conf")
+    fusion = _chosen({"fusion": config.fusion}, "fusion", FUSIONS, "fusion")
+    _check_part(config.fusion_conf, fusion, {"size", "vocabulary"}, "fusion_conf")
     _check_part(config.decoder_conf, TransformerDecoder, {"vocab_size", "encoder_output_size"}, "decoder_conf")
-    kind = config.audio_conf.get("encoder", "conformer")
-    if kind not in _SEQUENCE_ENCODERS:
-        raise AvsrError(f"model_conf.audio_conf.encoder is {kind!r}; it can be {', '.join(_SEQUENCE_ENCODERS)}")
-    encoder, set_here = _SEQUENCE_ENCODERS[kind]
+    encoder, set_here = _chosen(config.audio_conf, "encoder", _SEQUENCE_ENCODERS, "audio_conf.encoder")
     _check_part(config.audio_conf.get("encoder_conf") or {}, encoder, {"input_size", *fixed, *set_here}, "audio_conf.encoder_conf")
     _check_part(config.audio_conf.get("specaug_conf") or {}, SpecAug, set(), "audio_conf.specaug_conf")
 
@@ -126,6 +123,14 @@ _SEQUENCE_ENCODERS = {
     "transformer": (TransformerEncoder, ("input_layer",)),
     "rnn": (RNNEncoder, ("subsample",)),
 }
+
+
+def _chosen(conf: object, field: str, choices: dict, where: str):
+    """What a field names, of choices whose first is the default."""
+    name = conf.get(field, next(iter(choices))) if isinstance(conf, dict) else next(iter(choices))
+    if name not in choices:
+        raise AvsrError(f"model_conf.{where} is {name!r}; it can be {', '.join(choices)}")
+    return choices[name]
 
 
 def _check_part(conf: object, part: type, set_here: set[str], where: str) -> None:

@@ -52,6 +52,12 @@ def data_arguments(train: Path, valid: Path, *, shapes: bool = False, streams: s
     return arguments
 
 
+def trained_streams(config: dict) -> set[str]:
+    """Which of "speech" and "video" a training had, of the config.yaml that ESPnet wrote."""
+    named = config.get("train_data_path_and_name_and_type") or []
+    return {name for _, name, _ in named} & {"speech", "video"}
+
+
 def write_shapes(directory: Path, out: Path) -> None:
     """The lengths by which ESPnet makes batches, of mouth clips or else of sound, from utt2dur: no clip is decoded.
 

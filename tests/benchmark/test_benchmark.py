@@ -160,6 +160,12 @@ def test_a_whole_run_and_a_new_condition_costs_only_itself(packed, test_set, noi
     assert all((out / name).stat().st_size > 5000 for name in ("av_minus_better.png", "cer_over_snr.png", "weight_over_snr.png"))
     written = (out / "RESULTS.md").read_text("utf-8")
     assert "| another face |" in written and "| promise | found | |" in written
+    means = json.loads((out / "results.json").read_text("utf-8"))["means"]
+    (every,) = (kind for kind in means if kind.startswith("all cells"))
+    assert means[every]["av"] == pytest.approx(np.mean([cell["cer"]["av"] for cell in cells.values()]), abs=2e-3)
+    numbers = [int(kind.rpartition("(")[2].rstrip(")")) for kind in means]
+    assert numbers[0] == sum(numbers[1:]) == len(cells), "each cell is of one kind"
+    assert f"| {every} | {means[every]['audio']:.1f} |" in written
 
     kept = {path: path.stat().st_mtime_ns for path in (out / "cache").rglob("*.npz")}
     conditions.write_text(SMALL + "  late: {sound: {fault: shifted, ms: 80}}\n", encoding="utf-8")

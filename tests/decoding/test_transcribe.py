@@ -79,6 +79,22 @@ def test_auto_takes_what_there_is_and_says_why(recognizer, face, tmp_path):
     assert unseen.start == 0 and unseen.end > 1
 
 
+@pytest.mark.parametrize(("stream", "mode", "other"), [("lips", "lip", "audio"), ("sound", "audio", "lip")])
+def test_a_model_of_one_stream_never_uses_the_other(run, video, face, tmp_path, stream, mode, other):
+    """Its other encoder has learnt nothing: fused with it, what was read would be spoilt."""
+    from avsr.decoding.packed import pack
+    from avsr.decoding.recognizer import Recognizer
+
+    pack(*run, tmp_path / "one.zip", {"streams": [stream]})
+    model = Recognizer.load(tmp_path / "one.zip")
+    found = model.transcribe(video)
+    assert (found.mode, found.reason) == (mode, f"the model was trained on {stream} alone")
+    assert found.segments == model.transcribe(video, mode).segments and found.text
+    for refused in (other, "av"):
+        with pytest.raises(AvsrError, match=f"one.zip: was trained on {stream} alone; use mode {mode}"):
+            model.transcribe(video, refused)
+
+
 def test_what_cannot_be_is_one_sentence(recognizer, face, tmp_path):
     def refused(name: str, mode: str, error=MediaError, **options) -> str:
         with pytest.raises(error) as caught:

@@ -35,7 +35,9 @@ def run(tmp_path) -> Path:
     (tmp_path / "exp" / "decode_lip" / "test" / "decode.json").write_text(json.dumps(summary))
     trained = tmp_path / "exp" / "avsr"
     trained.mkdir()
-    (trained / "config.yaml").write_text("seed: 7\nmax_epoch: 60\nngpu: 0\n")
+    data = [[f"dump/train/{name}", kind, "text"] for name, kind in (("text", "text"), ("video.scp", "video"))]
+    config = {"seed": 7, "max_epoch": 60, "ngpu": 0, "train_data_path_and_name_and_type": data}
+    (trained / "config.yaml").write_text(json.dumps(config))
     note = {"seconds": 3000.0, "machine": "a machine", "commit": "abc", "ended": "2026-01-01 00:00 UTC"}
     (trained / ".done").write_text(json.dumps(note))
     os.symlink("58epoch.pth", trained / "latest.pth")
@@ -122,6 +124,10 @@ def test_the_story_of_a_model(run):
     meta = describe_model(run / "exp" / "avsr", run / "dump", "x", run / "decode.yaml")
     assert meta["what"].startswith("Speech recognition from lips") and meta["decode"] == {"beam_size": 4}
     assert (meta["seed"], meta["commit"], meta["training_seconds"]) == (7, "abc", 3000.0)
+    assert meta["streams"] == ["lips"]
+    (run / "exp" / "avsr" / "config.yaml").write_text("seed: 7\n")
+    with pytest.raises(AvsrError, match="names neither speech nor video"):
+        describe_model(run / "exp" / "avsr", run / "dump", "x", run / "decode.yaml")
     with pytest.raises(AvsrError, match="config.yaml: there is no such file"):
         describe_model(run / "nowhere", run / "dump", "x", run / "decode.yaml")
 

@@ -1,5 +1,6 @@
 """run.sh as a person meets it: mistakes in the command line are sentences, and the whole road runs on a small corpus."""
 
+import json
 import os
 import shutil
 import signal
@@ -46,12 +47,13 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
         (["--recipe", "grid", "--data"], "--data needs a value."),
         (["--recipe", "grid", "--data", "/nowhere/grid"], "the corpus /nowhere/grid is not there: give --data DIR"),
         (["--recipe", "grid"], "the corpus downloads/grid is not there: give --data DIR"),
-        (["--recipe", "grid", "--stage", "12"], "--stage 12: there is no such stage; it is a number from 1 to 11"),
+        (["--recipe", "grid", "--stage", "14"], "--stage 14: there is no such stage; it is a number from 1 to 13"),
         (["--recipe", "grid", "--stage", "score", "--stop-stage=crops"], "--stage score comes after --stop_stage crops."),
         (["--recipe", "grid", "--nj", "0"], "--nj 0: give a whole number, 1 or more."),
         (["--recipe", "grid", "--test_sets", "a/b"], "--test_sets a/b: give names of splits"),
         (["--recipe", "grid", "--seed", "x"], "--seed x: give a whole number, 0 or more."),
         (["--recipe", "grid", "--modes", "av sound"], "--modes sound: it can be one of av audio lip av_muted."),
+        (["--recipe", "grid", "--baselines", "a/b"], "--baselines a/b: give names of baselines"),
         (["--recipe", "grid", "--stage", "7", "--train_config", "none.yaml"], "there is no training configuration none.yaml"),
     ],
 )
@@ -71,7 +73,7 @@ def test_without_a_recipe_it_is_the_corpus_that_makes_itself(tmp_path):
 def test_help_says_every_stage_and_option():
     done = run_sh("--recipe", "grid", "--help")
     assert done.returncode == 0
-    for word in ("--stop_stage", "--publish", "1 data", "11 score"):
+    for word in ("--stop_stage", "--publish", "1 data", "11 score", "13 benchmark"):
         assert word in done.stdout
 
 
@@ -150,3 +152,8 @@ def test_the_whole_road(mini_corpus, tiny_training, tmp_path, installed):
     assert "1epoch results" in done.stdout, "the training shows that it moves"
     again = run_sh(*arguments)
     assert again.returncode == 0 and again.stdout.count("done already") == 11
+    arguments += ["--stop_stage", "benchmark", "--baselines", "concatenation"]
+    measured = run_sh(*arguments)
+    assert measured.returncode == 0, measured.stderr
+    assert json.loads((exp / "benchmark" / "results.json").read_text("utf-8"))["cells"][0]["cer"].keys() >= {"av", "concatenation"}
+    assert (tmp_path / "work" / "exp" / "last_model").read_text("utf-8") == "lipnet_ko/lipnet_ko.zip\n"

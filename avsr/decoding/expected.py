@@ -1,0 +1,53 @@
+"""What a person knows of a video beforehand: a language model for it, and a list of names and words that will be said."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from avsr.corpora.labels import read_label_text
+from avsr.decoding.packed import PackedModel, load_lm
+from avsr.decoding.search import DecodeOptions, Language
+from avsr.errors import AvsrError
+from avsr.text.normalize import normalize_scoring
+from avsr.text.tokens import SPACE, Tokenizer
+
+
+def expect(
+    packed: PackedModel, options: DecodeOptions, *, lm: Path | None, lm_weight: float | None, bias: Path | None
+) -> tuple[DecodeOptions, Language]:
+    """The search's options and language with what was given; None for what the model came with.
+
+    Args:
+        lm: what `avsr lm` wrote for this model, in the place of the model's own.
+        bias: a text file with a name or word on each line.
+
+    Raises:
+        AvsrError: a file cannot be used, or a weight is given without a language model.
+    """
+    ngram = packed.ngram if lm is None else load_lm(lm, lm, packed.tokenizer)
+    if lm_weight is not None:
+        if ngram is None:
+            raise AvsrError("a weight of the language model is given, and this model came with none: give --lm FILE too.")
+        options = dataclasses.replace(options, lm_weight=float(lm_weight))
+    if options.greedy and (lm is not None or bias is not None):
+        raise AvsrError("this model is read by the best token of each frame, which asks no language: pack it with a beam.")
+    phrases = () if bias is None else read_phrases(bias, packed.tokenizer)
+    spaces = tuple(place for place, token in enumerate(packed.tokenizer.token_list) if token == SPACE)
+    return options, Language(ngram, phrases, spaces)
+
+
+def read_phrases(path: Path, tokenizer: Tokenizer) -> tuple[tuple[int, ...], ...]:
+    """Token ids of each line's name or word; LabelError or AvsrError, with the line, for what cannot be used."""
+    phrases = {}
+    for number, line in enumerate(read_label_text(Path(path)).split("\n"), 1):
+        phrase = normalize_scoring(line)
+        if not phrase:
+            continue
+        tokens = tuple(tokenizer.encode(phrase))
+        if tokenizer.unknown_id in tokens:
+            raise AvsrError(f"{path}, line {number}: the model has no letters for {phrase!r}; write it as it is said, in Hangul.")
+        phrases[tokens] = None
+    if not phrases:
+        raise AvsrError(f"{path}: holds no word; write a name or word on each line.")
+    return tuple(phrases)

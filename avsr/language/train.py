@@ -1,0 +1,72 @@
+"""`avsr lm`: a language model for a recogniser, from any text."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from avsr.corpora.labels import read_label_text
+from avsr.errors import AvsrError
+from avsr.language.ngram import Ngram, train_ngram
+from avsr.tables import read_table
+from avsr.text.normalize import normalize_scoring
+from avsr.text.tokens import Tokenizer
+
+DEFAULT_ORDERS = {"jamo": 8, "char": 4, "bpe": 4}  # about three syllables before the next
+
+
+def train_lm(text: Path, tokenizer: Tokenizer, out: Path, *, order: int | None = None, test: Path | None = None) -> str:
+    """Learn `text`, write `out`, and tell what came of it in a line or two.
+
+    Args:
+        text: one sentence a line, or a data directory's table, whose name is `text`.
+        tokenizer: the recogniser's.
+        order: of the longest n-gram; None for what suits the tokens.
+        test: other sentences, on which the perplexity is told.
+
+    Raises:
+        AvsrError: a file cannot be used, or no sentence is left.
+    """
+    began = time.monotonic()
+    sentences, left_out = tokenized(read_sentences(text), tokenizer)
+    if not sentences:
+        raise AvsrError(f"{text}: has no sentence that these tokens can write; give a text with one sentence a line.")
+    model = train_ngram(sentences, tokenizer.token_list, order or DEFAULT_ORDERS[tokenizer.token_type])
+    model.save(out)
+    grams = sum(len(level.tokens) for level in model.levels)
+    said = f"{out}: {grams:,} n-grams of up to {model.order} tokens, from {len(sentences):,} sentences in {time.monotonic() - began:.1f} s"
+    said += f", {out.stat().st_size / 1e6:.2f} MB"
+    said += f"; {left_out:,} hold what the tokens cannot write, and were left out" if left_out else ""
+    return said if test is None else f"{said}\n{_told_perplexity(model, test, tokenizer)}"
+
+
+def read_sentences(path: Path) -> list[str]:
+    """The sentences of a text, as they are scored; empty lines are none. LabelError where the file cannot be read."""
+    path = Path(path)
+    lines = read_table(path).values() if path.name == "text" else read_label_text(path).split("\n")
+    return [sentence for line in lines if (sentence := normalize_scoring(line))]
+
+
+def tokenized(sentences: Sequence[str], tokenizer: Tokenizer) -> tuple[list[list[int]], int]:
+    """Token ids of each sentence that can be written with these tokens, and how many cannot."""
+    told = [tokenizer.encode(sentence) for sentence in sentences]
+    kept = [ids for ids in told if ids and tokenizer.unknown_id not in ids]
+    return kept, len(told) - len(kept)
+
+
+def perplexities(model: Ngram, sentences: Sequence[Sequence[int]], syllables: int) -> tuple[float, float]:
+    """Of a token and of a syllable (or letter), each sentence's end counted as one of both."""
+    total = sum(model.score(sentence) for sentence in sentences)
+    tokens = sum(len(sentence) + 1 for sentence in sentences)
+    return math.exp(-total / tokens), math.exp(-total / (syllables + len(sentences)))
+
+
+def _told_perplexity(model: Ngram, test: Path, tokenizer: Tokenizer) -> str:
+    sentences, left_out = tokenized(read_sentences(test), tokenizer)
+    if not sentences:
+        raise AvsrError(f"{test}: has no sentence that these tokens can write; give a text with one sentence a line.")
+    token, syllable = perplexities(model, sentences, sum(len(tokenizer.decode(ids)) for ids in sentences))
+    said = f"{test}: perplexity {token:.2f} a token, {syllable:.1f} a syllable, over {len(sentences):,} sentences"
+    return said + (f"; {left_out:,} were left out" if left_out else "")
