@@ -34,7 +34,7 @@ def test_the_command_writes_it_and_says_what_it_is_trained_on(tmp_path, capsys):
     out = tmp_path / "new" / "lipnet.yaml"
     assert main(["--name", "lipnet", "--config", str(tmp_path / "train.yaml"), "--out", str(out)]) == 0
     assert capsys.readouterr().out == "lips lip\n"
-    assert yaml.safe_load(out.read_text())["model_conf"]["lip_conf"] == {"pool": 3, "encoder": "lipnet", "dropout": 0.1}
+    assert yaml.safe_load(out.read_text())["model_conf"]["lip_conf"] == {"encoder": "lipnet", "pool": 2, "dropout": 0.1}
 
 
 def test_an_unknown_one_is_a_sentence():
