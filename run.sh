@@ -13,7 +13,7 @@ export AVSR_ROOT
 # One core is for the data loader: threads that wait for one another on a shared core are slower than one thread.
 cores="$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > 2 ? cores - 1 : 1))}"
-STAGES=(data crops format filter tokens statistics train fuse pack decode score baselines benchmark)
+STAGES=(data crops format filter tokens statistics train fuse lm pack decode score baselines benchmark)
 
 usage() {
     cat <<'HELP'
@@ -34,6 +34,7 @@ where it stopped.
   --work DIR           where data, dump and exp are made (default: the checkout)
   --train_config FILE  (default: the recipe's conf/train.yaml)
   --decode_config FILE (default: the recipe's conf/decode.yaml)
+  --lm_text "FILE..."  more text for the language model, one sentence a line (default: the training's own alone)
   --half true|false    pack the model's matrices in 16 bits, for half the size (default: false)
   --train_args "..."   more options for ESPnet's training, such as "--max_epoch 3"
   --noise DIR          recordings for the benchmark (street, restaurant, ...; default: none, and no cells with any)
@@ -54,8 +55,8 @@ Options of a corpus, which its recipe sets:
   --min_seconds S, --max_seconds S, --min_face C
                            what is trained on: length, and mean face confidence in 0..1
 
-Stages: 1 data, 2 crops, 3 format, 4 filter, 5 tokens, 6 statistics, 7 train, 8 fuse, 9 pack, 10 decode, 11 score,
-and where --stop_stage asks for them 12 baselines, 13 benchmark
+Stages: 1 data, 2 crops, 3 format, 4 filter, 5 tokens, 6 statistics, 7 train, 8 fuse, 9 lm, 10 pack,
+11 decode, 12 score, and where --stop_stage asks for them 13 baselines, 14 benchmark
 HELP
 }
 
@@ -68,12 +69,12 @@ fail() { # a mistake in the command line
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
     mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
-    noise baselines)
-recipe='' recipe_dir='' data='' first=1 last=11 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
+    lm_text noise baselines)
+recipe='' recipe_dir='' data='' first=1 last=12 ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$((cores > 4 ? 4 : cores))"
 train_config='' decode_config='' train_args=''
 mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
-token_type=jamo vocab_size='' noise='' remember=true
+token_type=jamo vocab_size='' lm_text='' noise='' remember=true
 baselines='audio_only lip_only concatenation constant_weight lipnet'
 min_seconds=0.4 max_seconds=20 min_face=0.5
 
@@ -182,7 +183,7 @@ go_to_recipe() { # the recipe's own run.sh comes back here with its options
 
 # Reads the recipe's files and checks what can be checked before anything is begun.
 prepare_run() {
-    local given_data="$data" prepare_cmd='' train_cmd='' decode_cmd=''
+    local given_data="$data" prepare_cmd='' train_cmd='' decode_cmd='' text
     recipe_dir="$(cd "$recipe_dir" && pwd)"
     recipe="$(basename "$(dirname "$recipe_dir")")"
     ((first <= last)) || fail "--stage ${STAGES[first - 1]} comes after --stop_stage ${STAGES[last - 1]}."
@@ -202,7 +203,7 @@ prepare_run() {
     if ((first <= 7 && last >= 6)); then
         [[ -f "$train_config" ]] || fail "there is no training configuration $train_config: give --train_config FILE."
     fi
-    if ((first <= 10 && last >= 9)); then
+    if ((first <= 11 && last >= 10)); then
         [[ -f "$decode_config" ]] || fail "there is no decoding configuration $decode_config: give --decode_config FILE."
     fi
     # A prefix of cmd.sh, such as "srun -c 4", is several words; so are options for ESPnet.
@@ -210,6 +211,10 @@ prepare_run() {
     read -ra train <<<"$train_cmd"
     read -ra decode <<<"$decode_cmd"
     read -ra espnet <<<"$train_args"
+    read -ra lm_texts <<<"$lm_text"
+    for text in ${lm_texts[@]+"${lm_texts[@]}"}; do
+        [[ -f "$text" ]] || fail "--lm_text $text: there is no such file."
+    done
     if [[ -n "$seed" ]]; then espnet=(--seed "$seed" ${espnet[@]+"${espnet[@]}"}); fi
 
     mkdir -p "$work"
@@ -318,15 +323,25 @@ stage_fuse() {
         ${seed:+--seed "$seed"}
 }
 
+stage_lm() {
+    local more=() text
+    for text in ${lm_texts[@]+"${lm_texts[@]}"}; do more+=(--input "$text"); done
+    once "learns how the text goes on into $exp/lm.npz" "$exp/.lm.done" \
+        --input "$dump/train/text" --input "$dump/dev/text" --input "$dump/tokens/tokens.txt" ${more[@]+"${more[@]}"} \
+        --output "$exp/lm.npz" \
+        -- python -m avsr.stages.lm --text "$dump/train/text" ${lm_texts[@]+"${lm_texts[@]}"} --tokens "$dump/tokens" --out "$exp/lm.npz" \
+        --test "$dump/dev/text"
+}
+
 stage_pack() {
     local options=() experiments=()
     if [[ "$half" == true ]]; then options=(--option half); fi
     if [[ "$remember" == true ]]; then experiments=(--experiments "$work/exp"); fi
     once "packs the trained model into $model" "$exp/.pack.done" \
         --input "$exp/avsr/fused.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
-        --input "$decode_config" --output "$model" ${options[@]+"${options[@]}"} \
+        --input "$decode_config" --input "$exp/lm.npz" --output "$model" ${options[@]+"${options[@]}"} \
         -- python -m avsr.stages.pack --exp "$exp/avsr" --recipe "$recipe" --dump "$dump" --tokens "$dump/tokens" \
-        --decode_config "$decode_config" ${experiments[@]+"${experiments[@]}"} --out "$model" \
+        --decode_config "$decode_config" --lm "$exp/lm.npz" ${experiments[@]+"${experiments[@]}"} --out "$model" \
         --splits "${splits[@]}" ${options[@]+--half}
 }
 
@@ -384,6 +399,7 @@ stage_baselines() { # each is trained, taught to fuse and packed by the same sta
             stage_statistics
             stage_train
             stage_fuse
+            stage_lm
             stage_pack
         )
     done

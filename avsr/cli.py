@@ -84,7 +84,9 @@ def transcribe(
 
 @app.command(short_help="Train a language model on text, for transcribe --lm.")
 def lm(
-    text: Annotated[Path, typer.Option(metavar="FILE", help="Text, one sentence a line, or a data directory's file `text`.")],
+    text: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="Text, a sentence a line, or a data directory's `text`; can be given again.")
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The language model, for example names.lm.")],
     model: Annotated[
         Optional[Path], typer.Option(help="Packed model that it is for.", show_default="as for transcribe")

@@ -17,11 +17,13 @@ from avsr.text.tokens import Tokenizer
 DEFAULT_ORDERS = {"jamo": 8, "char": 4, "bpe": 4}  # about three syllables before the next
 
 
-def train_lm(text: Path, tokenizer: Tokenizer, out: Path, *, order: int | None = None, test: Path | None = None) -> str:
-    """Learn `text`, write `out`, and tell what came of it in a line or two.
+def train_lm(
+    texts: Sequence[Path], tokenizer: Tokenizer, out: Path, *, order: int | None = None, test: Path | None = None
+) -> str:
+    """Learn `texts`, write `out`, and tell what came of it in a line or two.
 
     Args:
-        text: one sentence a line, or a data directory's table, whose name is `text`.
+        texts: each with one sentence a line, or a data directory's table, whose name is `text`.
         tokenizer: the recogniser's.
         order: of the longest n-gram; None for what suits the tokens.
         test: other sentences, on which the perplexity is told.
@@ -30,9 +32,9 @@ def train_lm(text: Path, tokenizer: Tokenizer, out: Path, *, order: int | None =
         AvsrError: a file cannot be used, or no sentence is left.
     """
     began = time.monotonic()
-    sentences, left_out = tokenized(read_sentences(text), tokenizer)
+    sentences, left_out = tokenized([sentence for text in texts for sentence in read_sentences(text)], tokenizer)
     if not sentences:
-        raise AvsrError(f"{text}: has no sentence that these tokens can write; give a text with one sentence a line.")
+        raise AvsrError(f"{texts[0]}: has no sentence that these tokens can write; give a text with one sentence a line.")
     model = train_ngram(sentences, tokenizer.token_list, order or DEFAULT_ORDERS[tokenizer.token_type])
     model.save(out)
     grams = sum(len(level.tokens) for level in model.levels)

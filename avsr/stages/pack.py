@@ -1,4 +1,4 @@
-"""Stage 9: weights, tokens and their story in one file: `python -m avsr.stages.pack`."""
+"""Stage 10: weights, tokens and their story in one file: `python -m avsr.stages.pack`."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--decode_config", type=Path, required=True, help="the model's default search options")
     parser.add_argument("--experiments", type=Path, help="folder that remembers what was packed last, for `avsr transcribe`")
     parser.add_argument("--out", type=Path, required=True, help="the packed model")
+    parser.add_argument("--lm", type=Path, help="a language model that the recogniser is to use")
     parser.add_argument("--half", action="store_true", help="store matrices in 16 bits: half the size")
     parser.add_argument("--splits", nargs="+", default=SPLITS, help="of the dump (default: %(default)s)")
     args = parser.parse_args(arguments)
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     meta = describe_model(args.exp, args.dump, args.recipe, args.decode_config, args.splits)
     if args.half:
         meta["weights"] = "matrices in float16"
-    pack(args.exp / "config.yaml", args.exp / WEIGHTS, args.tokens, args.out, meta, half=args.half)
+    pack(args.exp / "config.yaml", args.exp / WEIGHTS, args.tokens, args.out, meta, half=args.half, lm=args.lm)
     said = f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB"
     if args.experiments is not None:
         args.experiments.mkdir(parents=True, exist_ok=True)

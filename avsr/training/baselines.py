@@ -1,4 +1,4 @@
-"""Stage 12: what a benchmark holds a model against, trained on the same data with the same budget.
+"""Stage 13: what a benchmark holds a model against, trained on the same data with the same budget.
 
     python -m avsr.training.baselines --name concatenation --config conf/train.yaml --out exp/x/baselines/concatenation/train.yaml
 

@@ -17,7 +17,7 @@ from avsr.tables import SPLITS, write_table
 
 @pytest.fixture
 def run(tmp_path) -> Path:
-    """What stages 1 to 10 leave: two test utterances, decoded by lips and by sound; a stamp of the training."""
+    """What stages 1 to 11 leave: two test utterances, decoded by lips and by sound; a stamp of the training."""
     for split in SPLITS:
         folder = tmp_path / "dump" / split
         texts = {"a-1": "가 나", "a-2": "다 라"}

@@ -47,7 +47,7 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
         (["--recipe", "grid", "--data"], "--data needs a value."),
         (["--recipe", "grid", "--data", "/nowhere/grid"], "the corpus /nowhere/grid is not there: give --data DIR"),
         (["--recipe", "grid"], "the corpus downloads/grid is not there: give --data DIR"),
-        (["--recipe", "grid", "--stage", "14"], "--stage 14: there is no such stage; it is a number from 1 to 13"),
+        (["--recipe", "grid", "--stage", "15"], "--stage 15: there is no such stage; it is a number from 1 to 14"),
         (["--recipe", "grid", "--stage", "score", "--stop-stage=crops"], "--stage score comes after --stop_stage crops."),
         (["--recipe", "grid", "--nj", "0"], "--nj 0: give a whole number, 1 or more."),
         (["--recipe", "grid", "--test_sets", "a/b"], "--test_sets a/b: give names of splits"),
@@ -73,7 +73,7 @@ def test_without_a_recipe_it_is_the_corpus_that_makes_itself(tmp_path):
 def test_help_says_every_stage_and_option():
     done = run_sh("--recipe", "grid", "--help")
     assert done.returncode == 0
-    for word in ("--stop_stage", "--publish", "1 data", "11 score", "13 benchmark"):
+    for word in ("--stop_stage", "--publish", "1 data", "12 score", "14 benchmark"):
         assert word in done.stdout
 
 
@@ -151,7 +151,7 @@ def test_the_whole_road(mini_corpus, tiny_training, tmp_path, installed):
     assert (exp / "lipnet_ko.zip").is_file() and (tmp_path / "work" / "exp" / "last_model").is_file()
     assert "1epoch results" in done.stdout, "the training shows that it moves"
     again = run_sh(*arguments)
-    assert again.returncode == 0 and again.stdout.count("done already") == 11
+    assert again.returncode == 0 and again.stdout.count("done already") == 12
     arguments += ["--stop_stage", "benchmark", "--baselines", "concatenation"]
     measured = run_sh(*arguments)
     assert measured.returncode == 0, measured.stderr

@@ -1,0 +1,53 @@
+"""`avsr lm`: any text becomes a language model in a recogniser's tokens, and what cannot is said."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from avsr.errors import AvsrError, LabelError
+from avsr.language.ngram import load_ngram
+from avsr.language.train import train_lm
+from avsr.stages import lm
+from avsr.text.tokens import build_token_list
+
+SENTENCES = ["안녕하세요 반갑습니다", "오늘 날씨가 좋네요", "내일 또 만나요", "오늘 또 만나요"]
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    return build_token_list(SENTENCES, "jamo", out_dir=tmp_path / "tokens")
+
+
+def test_it_tells_what_it_learnt_and_foretells_what_it_read(tokenizer, tmp_path):
+    text, strange = tmp_path / "one.txt", tmp_path / "two.txt"
+    text.write_text("\n".join(SENTENCES) + "\n\n내일 또 만나요!\n랄랄라 폭포\n", encoding="utf-8")
+    strange.write_text("좋네요 날씨가 오늘\n", encoding="utf-8")
+    told = {}
+    for test in (text, strange):
+        said = train_lm([text], tokenizer, tmp_path / "out" / "x.lm", test=test)
+        told[test] = float(re.search(r"perplexity ([\d.]+) a token", said)[1])
+    assert "from 5 sentences" in said and "1 hold what the tokens cannot write" in said
+    assert told[text] < 3 < told[strange] < len(tokenizer)
+    assert load_ngram(tmp_path / "out" / "x.lm", "x").order == 8
+
+
+def test_a_data_directorys_text_has_ids_and_several_texts_are_one(tokenizer, tmp_path, capsys):
+    table, more = tmp_path / "train" / "text", tmp_path / "more.txt"
+    table.parent.mkdir()
+    table.write_text("".join(f"utt-{i} {sentence}\n" for i, sentence in enumerate(SENTENCES)), encoding="utf-8")
+    more.write_text("내일 날씨가 좋네요\n", encoding="utf-8")
+    out = tmp_path / "lm.npz"
+    arguments = ["--text", str(table), str(more), "--tokens", str(tmp_path / "tokens"), "--out", str(out), "--order", "3"]
+    assert lm.main(arguments) == 0
+    assert "n-grams of up to 3 tokens, from 5 sentences" in capsys.readouterr().out
+
+
+def test_what_cannot_be_learnt_is_a_sentence(tokenizer, tmp_path):
+    (tmp_path / "english.txt").write_text("nothing to be read here\n", encoding="utf-8")
+    with pytest.raises(AvsrError, match="english.txt: has no sentence that these tokens can write"):
+        train_lm([tmp_path / "english.txt"], tokenizer, tmp_path / "x.lm")
+    with pytest.raises(LabelError, match="none.txt"):
+        train_lm([tmp_path / "none.txt"], tokenizer, tmp_path / "x.lm")
+    assert not (tmp_path / "x.lm").exists()
