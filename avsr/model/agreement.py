@@ -10,7 +10,10 @@ MAX_LAG = 12
 
 _BLUR = 2  # frames to either side, even: the spikes of two CTC heads need not stand in the same frame
 _NEAR = 12  # frames to either side that agreement is told from
-_LEAST = 0.4  # agreement below which no offset is believed
+_LEAST = 0.25  # agreement below which no offset is believed
+_DISTINCT = 1.8  # by which factor it has to agree better than any offset that is not next to it: chance agrees anywhere
+_FAINT = 0.02  # agreement that is none
+_BESIDE = 3  # frames to either side of an offset that are next to it
 _BETTER = 1.05  # by which factor the offset has to agree better than no offset: one frame already costs the fusion dearly
 
 
@@ -39,8 +42,20 @@ def find_lag(found: torch.Tensor) -> torch.Tensor:
     """(B,) int64: by how many frames to move the lips to where the sound is, 0 where no offset is clearly better; of
     `correlations`."""
     best, place = found.max(1)
-    clear = (best > _BETTER * found[:, MAX_LAG]) & (best > _LEAST)
+    clear = (best > _BETTER * found[:, MAX_LAG]) & (best > _DISTINCT * _elsewhere(found)) & (best > _LEAST)
     return torch.where(clear, place - MAX_LAG, torch.zeros_like(place))
+
+
+def distinctness(found: torch.Tensor) -> torch.Tensor:
+    """(B,) in 0..1: how far the best offset stands out from those that are not next to it; of `correlations`. Little for
+    strangers, who agree as well, or as badly, at any offset: it tells them apart where agreement itself is low."""
+    return 1 - (_elsewhere(found) + _FAINT) / (found.amax(1) + _FAINT)
+
+
+def _elsewhere(found: torch.Tensor) -> torch.Tensor:
+    """(B,) the best agreement at an offset that is not next to the best one."""
+    offset = torch.arange(found.shape[1], device=found.device)
+    return found.masked_fill((offset - found.argmax(1)[:, None]).abs() <= _BESIDE, 0).amax(1)
 
 
 def local_agreement(audio: torch.Tensor, lip: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from avsr.model.agreement import (
     MAX_LAG,
     assurance,
     correlations,
+    distinctness,
     find_lag,
     has_moved_in,
     local_agreement,
@@ -20,7 +21,7 @@ from avsr.model.reliability import AUDIO_FEATURES, LIP_FEATURES
 
 _SILENCE, _MISSING = AUDIO_FEATURES.index("silence"), LIP_FEATURES.index("missing")
 _AVERAGED = (4, 5)  # of each stream's features, those before its faults, which are also given as means of the utterance
-_AGREEMENT = 3  # local, of the utterance at the offset used, of the utterance at the best offset
+_AGREEMENT = 4  # local, of the utterance at the offset used and at the best one, and how far the best one stands out
 _ASSURANCE = 4  # a stream
 
 
@@ -70,6 +71,13 @@ class LateFusion(nn.Module):
         )
         # How sharp each head's posteriors are to be taken, as a logarithm.
         self.sharpness = nn.Parameter(torch.zeros(2))
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *rest) -> None:
+        """As torch does; a network that was taught before there was the last feature gives it no weight."""
+        name, wanted = prefix + "net.0.weight", self.net[0].weight.shape[1]
+        if name in state and state[name].shape[1] == wanted - 1:
+            state[name] = nn.functional.pad(state[name], (0, 0, 0, 1))
+        super()._load_from_state_dict(state, prefix, *rest)
 
     def forward(
         self,
@@ -157,4 +165,5 @@ def _features(
     parts = [reliability, local_agreement(*told)[..., None]]
     parts += [x.expand(-1, frames, -1) for x in (used, best, *means)]
     parts += [assurance(x, heard[..., i].float()) for i, x in enumerate(told)]
+    parts.append(distinctness(found)[:, None, None].expand(-1, frames, -1))  # the last: see _load_from_state_dict
     return torch.cat(parts, -1) * real

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avsr.model.agreement import MAX_LAG, assurance, correlations, find_lag, has_moved_in, local_agreement, move
+from avsr.model.agreement import MAX_LAG, assurance, correlations, distinctness, find_lag, has_moved_in, local_agreement, move
 from avsr.model.fusion import LateFusion
 
 
@@ -38,6 +38,26 @@ def test_strangers_agree_at_no_offset():
     found = correlations(spoken(WORDS), lips)
     assert find_lag(found).item() == 0 and found.max() < 0.1
     assert local_agreement(spoken(WORDS), lips).max() < 0.1 < 0.8 < local_agreement(spoken(WORDS), spoken(WORDS))[0, 10:42].min()
+
+
+def test_the_same_words_stand_out_at_their_offset_and_strangers_nowhere():
+    same = distinctness(correlations(spoken(WORDS), spoken({frame - 4: token for frame, token in WORDS.items()})))
+    # The same few tokens in another order fit a little at many offsets.
+    other = distinctness(correlations(spoken(WORDS), spoken({8: 7, 13: 3, 21: 2, 27: 1, 34: 4, 40: 5})))
+    assert 0 <= other.item() < 0.5 < 0.7 < same.item() <= 1
+    silent = distinctness(correlations(torch.zeros(1, 60, 9), spoken(WORDS)))
+    assert silent.item() == 0
+
+
+def test_a_network_from_before_the_last_feature_answers_as_it_did():
+    """It is loaded with no weight for it."""
+    torch.manual_seed(0)
+    new, old = LateFusion().eval(), LateFusion().eval()
+    state = {name: value.clone() for name, value in old.state_dict().items()}
+    state["net.0.weight"][:, -1] = 0
+    old.load_state_dict(state)
+    new.load_state_dict({**state, "net.0.weight": state["net.0.weight"][:, :-1]})
+    assert torch.equal(new.net[0].weight, old.net[0].weight)
 
 
 def test_a_stream_that_says_little_is_not_believed():
