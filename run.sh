@@ -393,9 +393,9 @@ stage_baselines() { # each is trained, taught to fuse and packed by the same sta
             --out "$exp/baselines/$name/train.yaml")"
         streams="${told% *}"
         (
-            exp="$exp/baselines/$name" remember=false train_args="--streams $streams $train_args"
+            exp="$exp/baselines/$name" remember=false train_args="$train_args --streams $streams"
             train_config="$exp/train.yaml" model="$exp/$name.zip"
-            espnet=(--streams "$streams" ${espnet[@]+"${espnet[@]}"})
+            espnet=(${espnet[@]+"${espnet[@]}"} --streams "$streams") # the last counts
             stage_statistics
             stage_train
             stage_fuse

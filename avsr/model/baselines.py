@@ -69,7 +69,7 @@ class Concatenation(nn.Module):
 class LipNetEncoder(LipEncoder):
     """LipNet's own encoder: Assael et al., "LipNet: end-to-end sentence-level lipreading" (2016).
 
-    Three spatio-temporal convolutions of 32, 64 and 96 channels, each with dropout of whole channels and a pooling layer, and
+    Three spatio-temporal convolutions of 32, 64 and 96 channels, each with dropout of a frame's channels and a pooling layer, and
     two bidirectional GRUs of 256 on their features: no batch normalisation, no projection. A linear layer brings the GRUs'
     vectors to the size that the rest of this model has. Clips are prepared as for `LipEncoder`, without `change`.
 
@@ -86,7 +86,7 @@ class LipNetEncoder(LipEncoder):
         blocks, side = [], (crop_size // pool + 1) // 2
         for before, width, kernel, stride in ((1, 32, 5, 2), (32, 64, 5, 1), (64, 96, 3, 1)):
             layer = nn.Conv3d(before, width, (3, kernel, kernel), (1, stride, stride), (1, kernel // 2, kernel // 2))
-            blocks.append(nn.Sequential(layer, nn.ReLU(inplace=True), nn.Dropout3d(dropout), nn.MaxPool3d((1, 2, 2))))
+            blocks.append(nn.Sequential(layer, nn.ReLU(inplace=True), _ChannelDropout(dropout), nn.MaxPool3d((1, 2, 2))))
             side //= 2
         if not side:
             raise ValueError(f"pool is {pool}: {crop_size // pool} pixels are too few for three pooling layers")
@@ -104,6 +104,15 @@ class LipNetEncoder(LipEncoder):
         """The clip as a whole: (B, T, look_size) of `look` -> (B, T, D)."""
         packed = pack_padded_sequence(looks, lengths.cpu(), batch_first=True, enforce_sorted=False)
         return self.out(pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=looks.shape[1])[0])
+
+
+class _ChannelDropout(nn.Dropout2d):
+    """Dropout of whole channels, drawn for each frame: `LipEncoder.convolve` lays the clips of a batch behind one another, where
+    Dropout3d would draw once for all of them."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, C, N, h, w) -> the same."""
+        return super().forward(x[0].transpose(0, 1)).transpose(0, 1)[None]
 
 
 def _shares(present: torch.Tensor) -> torch.Tensor:

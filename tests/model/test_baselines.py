@@ -83,3 +83,14 @@ def test_concatenation_does_not_see_what_it_may_not_use():
 def test_what_there_is_not_is_a_sentence(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         make("constant", **changes)
+
+
+def test_lipnet_drops_other_channels_in_every_frame():
+    """All frames of a batch lie behind one another: one mask for all of them would be one for the whole batch."""
+    from avsr.model.baselines import LipNetEncoder
+
+    torch.manual_seed(0)
+    block = LipNetEncoder(pool=2, dropout=0.5).train().convolutions[0]
+    block[0].bias.data.fill_(1.0)
+    kept = block(torch.zeros(1, 1, 6, 44, 44))[0].amax((-1, -2)) > 0  # (C, N)
+    assert 0.2 < kept.float().mean() < 0.8 and (kept != kept[:, :1]).any()
