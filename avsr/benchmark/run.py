@@ -76,6 +76,7 @@ def run(
     for reason, cells in left_out.items():
         print(f"left out, for {reason}: {len(cells)} cells, {cells[0]} the first", file=sys.stderr)
     table = table.without(left_out)
+    _check_modes(Path(model), baselines or {})
     models, options, systems = _systems(Path(model), baselines or {}, greedy)
     for path in models.values():
         _check_unheard(path, materials.hashes(table.recordings))
@@ -96,6 +97,20 @@ def run(
     return Ran(
         table, left_out, materials.utterances, references, texts, weights, systems, greedy, hashes, time.monotonic() - began
     )
+
+
+def _check_modes(model: Path, baselines: Mapping[str, tuple[Path, str]]) -> None:
+    """ModelError where a model would be read from a stream that it was not trained on."""
+    from avsr.decoding.packed import read_streams
+
+    needed = {"audio": {"sound"}, "lip": {"lips"}, "av": {"sound", "lips"}}
+    named = {"the model": (model, "av"), **{f"baseline {name}": given for name, given in baselines.items()}}
+    for name, (path, mode) in named.items():
+        trained = read_streams(path)
+        if not needed[mode] <= trained:
+            can = {"sound": "audio", "lips": "lip"}[next(iter(trained))]
+            advice = f"give it as a baseline, NAME={path.name}:{can}" if name == "the model" else f"measure it as {path.name}:{can}"
+            raise ModelError(f"{path}: {name} was trained on {' and '.join(trained)} alone; {advice}.")
 
 
 def _systems(

@@ -1,8 +1,9 @@
 """A packed model: one zip with the model's configuration, weights, tokens and story; written here and read here.
 
 Members: config.yaml (format, vocabulary, model_conf), model.pth (state dict, float32 or in part float16), tokens.txt,
-token_type, bpe.model (for bpe), lm.npz (a language model, where there is one), meta.yaml (recipe, commit, seed, data hash, what it is in a sentence, `decode`: its search
-options, `card`: what `avsr.stages.card` put in).
+token_type, bpe.model (for bpe), lm.npz (a language model, where there is one), meta.yaml (recipe, commit, seed, data hash,
+what it is in a sentence, `streams`: what it was trained on, `decode`: its search options, `card`: what `avsr.stages.card` put
+in).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class PackedModel:
     @property
     def streams(self) -> frozenset[str]:
         """What it was trained on, of "sound" and "lips"; both where an older file does not say."""
-        return frozenset(self.meta.get("streams") or ("sound", "lips"))
+        return _streams(self.meta)
 
 
 def pack(
@@ -119,6 +120,11 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
 def read_meta(path: str | os.PathLike) -> dict[str, Any]:
     """What a packed model says of itself, without loading it; ModelError where it is none."""
     return parse_yaml(_read_zip(Path(path), (META,))[META], f"{path}: {META}", error=ModelError)
+
+
+def read_streams(path: str | os.PathLike) -> frozenset[str]:
+    """What a packed model was trained on, of "sound" and "lips", without loading it; ModelError where it is none."""
+    return _streams(read_meta(path))
 
 
 def read_tokenizer(path: str | os.PathLike) -> Tokenizer:
@@ -200,6 +206,10 @@ def _state_bytes(state: dict[str, torch.Tensor], half: bool) -> bytes:
     buffer = io.BytesIO()
     torch.save(plain, buffer)
     return buffer.getvalue()
+
+
+def _streams(meta: dict[str, Any]) -> frozenset[str]:
+    return frozenset(meta.get("streams") or ("sound", "lips"))
 
 
 def _tokenizer(members: dict[str, bytes], path: Path) -> Tokenizer:

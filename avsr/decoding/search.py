@@ -76,12 +76,12 @@ class Language:
     """What is known of the language beside the decoder: a language model, weighted by `lm_weight`, and the token ids of words
     and names that are expected, each token of which gains `bias_weight`. Of the recogniser's own tokens, both.
 
-    spaces: ids after which a word begins; none for pieces that hold their spaces, where one may begin anywhere.
+    spaces: ids after which a word begins; None for pieces that hold their spaces, where one may begin anywhere.
     """
 
     ngram: Ngram | None = None
     phrases: tuple[tuple[int, ...], ...] = ()
-    spaces: tuple[int, ...] = ()
+    spaces: tuple[int, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _beam_search(
     if language.ngram is not None:
         scorers["lm"], weights["lm"] = NgramScorer(language.ngram), options.lm_weight
     if language.phrases:
-        scorers["bias"] = BiasScorer(language.phrases, vocabulary, language.spaces, anywhere=not language.spaces)
+        scorers["bias"] = BiasScorer(language.phrases, vocabulary, language.spaces)
         weights["bias"] = options.bias_weight
     beam = BatchBeamSearch(
         scorers,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from avsr.files import replace_file
 
 FORMAT = 1
 ORDERS = range(2, 13)
+_REMEMBERED = 5_000_000  # log probabilities, 20 MB
 _NEVER = -1e10  # log probability of blank, which no text holds
 
 
@@ -62,7 +64,7 @@ class Ngram:
         recent = np.array(context[max(0, len(context) - self.order + 1) :], np.uint16)
         key = recent.tobytes()
         if key not in self._known:
-            if len(self._known) > 50_000:  # 20 MB; a long recording comes to more
+            if len(self._known) * len(self.token_list) > _REMEMBERED:  # a long recording comes to more
                 self._known.clear()
             self._known[key] = self._work_out(recent)
         return self._known[key]
@@ -115,7 +117,7 @@ def load_ngram(source: Path | bytes, where: object) -> Ngram:
             return Ngram(levels, meta["token_list"])
     except FileNotFoundError:
         raise ModelError(f"{where}: there is no such file; train a language model with `avsr lm`.") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
         raise ModelError(f"{where}: is no language model, or damaged ({error}); train it again with `avsr lm`.") from error
 
 
@@ -187,15 +189,13 @@ def _smoothed(rows: np.ndarray, counts: np.ndarray) -> Level:
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """What is taken from a count of 0, 1, 2, and 3 or more: the estimates of Chen and Goodman, and where a small text has too
-    few n-grams of a count for them, half of one."""
-    n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))
+    """What is taken from a count of 0, 1, 2, and 3 or more: the estimates of Chen and Goodman, and one half where a small text has
+    no n-grams of a count that they need."""
+    number = [int((counts == count).sum()) for count in range(5)]
     found = np.array([0.0, 0.5, 0.5, 0.5])
-    if n1 and n2:
-        y = n1 / (n1 + 2 * n2)
-        found[1] = 1 - 2 * y * n2 / n1
-        found[2] = 2 - 3 * y * n3 / n2
-        if n3:
-            found[3] = 3 - 4 * y * n4 / n3
+    for count in (1, 2, 3):
+        if all(number[1:3]) and number[count] and number[count + 1]:
+            y = number[1] / (number[1] + 2 * number[2])
+            found[count] = count - (count + 1) * y * number[count + 1] / number[count]
     # Something always has to be left for the shorter context, and for the n-gram.
     return np.clip(found, [0.0, 0.05, 0.05, 0.05], [0.0, 0.95, 1.9, 2.85])

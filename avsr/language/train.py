@@ -11,7 +11,7 @@ from avsr.corpora.labels import read_label_text
 from avsr.errors import AvsrError
 from avsr.language.ngram import Ngram, train_ngram
 from avsr.tables import read_table
-from avsr.text.normalize import normalize_scoring
+from avsr.text.normalize import normalize_scoring, normalize_training
 from avsr.text.tokens import Tokenizer
 
 DEFAULT_ORDERS = {"jamo": 8, "char": 4, "bpe": 4}  # about three syllables before the next
@@ -35,7 +35,7 @@ def train_lm(
     sentences, left_out = tokenized([sentence for text in texts for sentence in read_sentences(text)], tokenizer)
     if not sentences:
         raise AvsrError(f"{texts[0]}: has no sentence that these tokens can write; give a text with one sentence a line.")
-    model = train_ngram(sentences, tokenizer.token_list, order or DEFAULT_ORDERS[tokenizer.token_type])
+    model = train_ngram(sentences, tokenizer.token_list, DEFAULT_ORDERS[tokenizer.token_type] if order is None else order)
     model.save(out)
     grams = sum(len(level.tokens) for level in model.levels)
     said = f"{out}: {grams:,} n-grams of up to {model.order} tokens, from {len(sentences):,} sentences in {time.monotonic() - began:.1f} s"
@@ -45,21 +45,25 @@ def train_lm(
 
 
 def read_sentences(path: Path) -> list[str]:
-    """The sentences of a text, as they are scored; empty lines are none. LabelError where the file cannot be read."""
+    """The sentences of a text, as a recogniser learns to write them; empty lines are none. LabelError where the file cannot be
+    read."""
     path = Path(path)
     lines = read_table(path).values() if path.name == "text" else read_label_text(path).split("\n")
-    return [sentence for line in lines if (sentence := normalize_scoring(line))]
+    return [sentence for line in lines if (sentence := normalize_training(line))]
 
 
 def tokenized(sentences: Sequence[str], tokenizer: Tokenizer) -> tuple[list[list[int]], int]:
-    """Token ids of each sentence that can be written with these tokens, and how many cannot."""
-    told = [tokenizer.encode(sentence) for sentence in sentences]
-    kept = [ids for ids in told if ids and tokenizer.unknown_id not in ids]
-    return kept, len(told) - len(kept)
+    """Token ids of each sentence that can be written with these tokens, and how many cannot. Figures that the tokens lack are
+    read out."""
+    kept = []
+    for sentence in sentences:
+        forms = (tokenizer.encode(form) for form in (sentence, normalize_scoring(sentence)))
+        kept += [ids for ids in forms if ids and tokenizer.unknown_id not in ids][:1]
+    return kept, len(sentences) - len(kept)
 
 
 def perplexities(model: Ngram, sentences: Sequence[Sequence[int]], syllables: int) -> tuple[float, float]:
-    """Of a token and of a syllable (or letter), each sentence's end counted as one of both."""
+    """Of a token and of a syllable (or letter, spaces not counted), each sentence's end counted as one of both."""
     total = sum(model.score(sentence) for sentence in sentences)
     tokens = sum(len(sentence) + 1 for sentence in sentences)
     return math.exp(-total / tokens), math.exp(-total / (syllables + len(sentences)))
@@ -68,7 +72,8 @@ def perplexities(model: Ngram, sentences: Sequence[Sequence[int]], syllables: in
 def _told_perplexity(model: Ngram, test: Path, tokenizer: Tokenizer) -> str:
     sentences, left_out = tokenized(read_sentences(test), tokenizer)
     if not sentences:
-        raise AvsrError(f"{test}: has no sentence that these tokens can write; give a text with one sentence a line.")
-    token, syllable = perplexities(model, sentences, sum(len(tokenizer.decode(ids)) for ids in sentences))
+        return f"{test}: no perplexity, as these tokens can write none of its {left_out:,} sentences"
+    syllables = sum(len(tokenizer.decode(ids).replace(" ", "")) for ids in sentences)
+    token, syllable = perplexities(model, sentences, syllables)
     said = f"{test}: perplexity {token:.2f} a token, {syllable:.1f} a syllable, over {len(sentences):,} sentences"
     return said + (f"; {left_out:,} were left out" if left_out else "")

@@ -1,4 +1,4 @@
-"""Stage 11: error rates of each mode on each test set, and RESULTS.md: `python -m avsr.stages.score`."""
+"""Stage 12: error rates of each mode on each test set, and RESULTS.md: `python -m avsr.stages.score`."""
 
 from __future__ import annotations
 

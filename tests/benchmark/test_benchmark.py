@@ -285,6 +285,16 @@ def test_a_test_set_that_cannot_be_used_is_a_sentence(packed, test_set, tmp_path
         benchmark(packed, data, table(tmp_path, "conditions:\n  white: {sound: {noise: white, snr_db: 0}}\n"), tmp_path / "out", nj=1)
 
 
+def test_a_model_is_not_read_from_what_it_never_learnt(packed, test_set, tmp_path):  # noqa: F811
+    write_with_meta(packed, tmp_path / "eyes.zip", read_meta(packed) | {"streams": ["lips"]})
+    for model, baselines, sentence in (
+        (tmp_path / "eyes.zip", [], "the model was trained on lips alone; give it as a baseline, NAME=eyes.zip:lip"),
+        (packed, [f"eyes={tmp_path / 'eyes.zip'}"], "baseline eyes was trained on lips alone; measure it as eyes.zip:lip"),
+    ):
+        with pytest.raises(AvsrError, match=sentence):
+            benchmark(model, test_set, table(tmp_path), tmp_path / "out", baselines=baselines)
+
+
 @pytest.mark.parametrize("text", ["same", "av=x.zip", "=x.zip", "a b=x.zip", "x=", "model=x.zip", "oracle_utterance=x.zip"])
 def test_a_baseline_that_is_none_is_a_sentence(packed, test_set, tmp_path, text):  # noqa: F811
     with pytest.raises(AvsrError, match="give NAME=MODEL.zip"):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +62,15 @@ def test_it_is_what_the_formulas_say(order, monkeypatch):
             assert np.exp(model.log_probs(context)[token]) == pytest.approx(expected, rel=1e-4)
 
 
+def test_discounts():
+    """Chen and Goodman's estimates for 6, 3, 2 and 1 n-grams of counts 1 to 4, and halves where there are too few."""
+    counts = np.repeat([1, 2, 3, 4], [6, 3, 2, 1])
+    y = 6 / (6 + 2 * 3)
+    assert ngram._discounts(counts) == pytest.approx([0, 1 - 2 * y * 3 / 6, 2 - 3 * y * 2 / 3, 3 - 4 * y * 1 / 2])
+    assert ngram._discounts(np.repeat([1, 2], [6, 3])) == pytest.approx([0, 0.5, 0.5, 0.5])
+    assert ngram._discounts(np.array([1, 1, 1])) == pytest.approx([0, 0.5, 0.5, 0.5])
+
+
 def test_what_it_learnt_is_likelier_and_the_end_counts():
     model = train_ngram([[2, 3, 4]] * 5 + [[3, 3]], TOKENS, 4)
     assert model.score([2, 3, 4]) > model.score([4, 3, 2]) and model.score([2, 3, 4]) > model.score([2, 3])
@@ -72,6 +84,22 @@ def test_the_file_is_the_model_and_the_same_bytes(tmp_path):
     again = load_ngram(tmp_path / "one.lm", "one.lm")
     assert isinstance(again, Ngram) and again.token_list == TOKENS
     assert np.array_equal(again.log_probs([MARK, 2]), model.log_probs([MARK, 2]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_file_is_a_sentence_or_a_model(data):
+    buffer = tempfile.mkdtemp()
+    path = Path(buffer) / "x.lm"
+    train_ngram([[2, 3, 4], [3, 2]], TOKENS, 3).save(path)
+    broken = bytearray(path.read_bytes())
+    broken[data.draw(st.integers(0, len(broken) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        load_ngram(bytes(broken), "x.lm")
+    except ModelError as error:
+        assert "x.lm: " in str(error)
+    finally:
+        shutil.rmtree(buffer)
 
 
 def test_what_cannot_be_is_a_sentence(tmp_path):

@@ -27,13 +27,14 @@ def gain(scorer: BiasScorer, tokens: list[int]) -> float:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from([A, B, C, SPACE]), max_size=10))
 def test_only_whole_words_gain(tokens):
-    scorer = BiasScorer([(A, B), (C, C, A)], len(TOKENS), [SPACE])
+    scorer = BiasScorer([(A, B), (C, C, A), (B, SPACE, C, B)], len(TOKENS), [SPACE])
     words, expected = [[]], 0
     for token in tokens:
         words.append([]) if token == SPACE else words[-1].append(token)
-    for word in words:
+    for word, after in zip(words, [*words[1:], []]):
         for phrase in ([A, B], [C, C, A]):
             expected += len(phrase) if word[: len(phrase)] == phrase else 0
+        expected += 4 if word == [B] and after[:2] == [C, B] else 0
     assert gain(scorer, tokens) == pytest.approx(expected)
 
 
@@ -41,6 +42,14 @@ def test_a_longer_name_gains_its_rest_and_one_with_a_space_is_one():
     scorer = BiasScorer([(A,), (A, B, C), (B, SPACE, B)], len(TOKENS), [SPACE])
     assert gain(scorer, [A, B, C]) == 3 and gain(scorer, [A, B]) == 1, "what is whole keeps what it gained"
     assert gain(scorer, [B, SPACE, B]) == 3 and gain(scorer, [B, SPACE, C]) == 0
+
+
+def test_a_word_that_begins_inside_another_is_not_forgotten():
+    scorer = BiasScorer([(B, SPACE, A, C), (A, B)], len(TOKENS), [SPACE])
+    assert gain(scorer, [B, SPACE, A, B]) == 2 and gain(scorer, [B, SPACE, A, C]) == 4
+    scorer = BiasScorer([(A,), (A, SPACE, B, C), (B, B)], len(TOKENS), [SPACE])
+    assert gain(scorer, [A, SPACE, B, B]) == 3 and gain(scorer, [A, SPACE, B, C]) == 4
+    assert gain(BiasScorer([(A, A, B)], len(TOKENS), None), [A, A, A, B]) == 3, "pieces tell themselves where words begin"
 
 
 def unsure(*frames: tuple[int, ...]) -> torch.Tensor:

@@ -44,6 +44,25 @@ def test_a_data_directorys_text_has_ids_and_several_texts_are_one(tokenizer, tmp
     assert "n-grams of up to 3 tokens, from 5 sentences" in capsys.readouterr().out
 
 
+def test_figures_are_learnt_as_the_recogniser_writes_them(tmp_path):
+    (tmp_path / "text.txt").write_text("3층 버튼\n3층 문\n", encoding="utf-8")
+    written = build_token_list(["3층 버튼 문"], "jamo", out_dir=tmp_path / "written")
+    spoken = build_token_list(["삼층 버튼 문"], "jamo", out_dir=tmp_path / "spoken")
+    for tokenizer, text in ((written, "3층 버튼"), (spoken, "삼층 버튼")):
+        train_lm([tmp_path / "text.txt"], tokenizer, tmp_path / "x.lm")
+        model = load_ngram(tmp_path / "x.lm", "x")
+        assert model.score(tokenizer.encode(text)) > -4
+
+
+def test_a_test_that_cannot_be_written_costs_the_perplexity_alone(tokenizer, tmp_path):
+    (tmp_path / "text.txt").write_text("\n".join(SENTENCES), encoding="utf-8")
+    (tmp_path / "test.txt").write_text("폭포\n", encoding="utf-8")
+    said = train_lm([tmp_path / "text.txt"], tokenizer, tmp_path / "x.lm", test=tmp_path / "test.txt")
+    assert "no perplexity, as these tokens can write none of its 1 sentences" in said
+    with pytest.raises(AvsrError, match="an order of 0 is not 2 to 12"):
+        train_lm([tmp_path / "text.txt"], tokenizer, tmp_path / "x.lm", order=0)
+
+
 def test_what_cannot_be_learnt_is_a_sentence(tokenizer, tmp_path):
     (tmp_path / "english.txt").write_text("nothing to be read here\n", encoding="utf-8")
     with pytest.raises(AvsrError, match="english.txt: has no sentence that these tokens can write"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -54,6 +55,10 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
         (["--recipe", "grid", "--seed", "x"], "--seed x: give a whole number, 0 or more."),
         (["--recipe", "grid", "--modes", "av sound"], "--modes sound: it can be one of av audio lip av_muted."),
         (["--recipe", "grid", "--baselines", "a/b"], "--baselines a/b: give names of baselines"),
+        (["--recipe", "grid", "--baselines", "lipnet lstm"], "--baselines lstm: it can be one of audio_only lip_only"),
+        (["--recipe", "grid", "--lm_text", "/nowhere.txt", "--stage", "lm"], "--lm_text /nowhere.txt: there is no such file"),
+        (["--recipe", "grid", "--noise", "/tmp", "--stage", "lm"], "--noise is for the stage benchmark: give --stop_stage"),
+        (["--recipe", "grid", "--noise", "/nowhere", "--stage", "benchmark"], "--noise /nowhere: there is no such folder"),
         (["--recipe", "grid", "--stage", "7", "--train_config", "none.yaml"], "there is no training configuration none.yaml"),
     ],
 )
@@ -61,6 +66,13 @@ def test_a_mistake_is_one_sentence(arguments, sentence, tmp_path):
     done = run_sh(*arguments, cwd=tmp_path, env={**os.environ, "GRID": "downloads/grid"})
     assert done.returncode == 2
     assert sentence in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_baselines_that_can_be_named_are_those_there_are():
+    from avsr.training.baselines import BASELINES
+
+    (line,) = re.findall(r"^BASELINES=\((.*?)\)", (ROOT / "tools" / "run_options.sh").read_text("utf-8"), re.M)
+    assert line.split() == list(BASELINES)
 
 
 def test_without_a_recipe_it_is_the_corpus_that_makes_itself(tmp_path):
@@ -77,7 +89,7 @@ def test_help_says_every_stage_and_option():
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("script", ["run.sh", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("recipes/*/avsr1/**/*.sh"))])
+@pytest.mark.parametrize("script", ["run.sh", "tools/run_options.sh", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("recipes/*/avsr1/**/*.sh"))])
 def test_scripts_are_sound(script):
     assert subprocess.run(["bash", "-n", str(ROOT / script)], capture_output=True).returncode == 0
     if shutil.which("shellcheck"):

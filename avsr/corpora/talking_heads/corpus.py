@@ -113,7 +113,8 @@ def uses_shipped(order: Order, shipped: Sequence[Shipped]) -> bool:
 def plan_shipped(order: Order, shipped: Sequence[Shipped]) -> list[Item]:
     """Draw what the shipped voices said, most of it with several faces.
 
-    Sentences of the tests and of dev are in no other split, whoever says them. A test holds a speech once, dev twice.
+    Sentences of the tests and of dev are in no other split, whoever says them. A test holds a speech once, dev twice where there is
+    room for that.
     """
     wanted = _counts(order.utterances)
     voices = _shuffled_pairs(sorted({speech.voice for speech in shipped}), order.seed)[: order.speakers]
@@ -132,8 +133,10 @@ def plan_shipped(order: Order, shipped: Sequence[Shipped]) -> list[Item]:
         held_out |= {speech.text for speech in said[split]}
         if not said[split]:
             raise AvsrError(f"nothing is left for {split} of what the shipped voices said: ask for fewer utterances.")
-    said["dev"] *= DEV_DRAWN
     left = order.utterances - sum(map(len, said.values()))
+    if left >= (DEV_DRAWN - 1) * len(said["dev"]):  # what is said once comes first
+        left -= (DEV_DRAWN - 1) * len(said["dev"])
+        said["dev"] *= DEV_DRAWN
     train = list(islice(cycle(said["train"]), len(said["train"]) + left))
     chosen = [(split, speech) for split in SPLITS for speech in (train if split == "train" else said[split])]
     return _items([(split, speech.voice, speech.text, speech.name) for split, speech in chosen])

@@ -3,4 +3,4 @@
 # Empty: here and now, in the foreground.
 prepare_cmd="" # stages 1 to 6
 train_cmd=""   # stages 7 and 8
-decode_cmd=""  # stage 10
+decode_cmd=""  # stage 11

@@ -99,6 +99,15 @@ def test_what_is_drawn_of_what_is_shipped():
     assert {int(voice[1:]) % 2 for voice in test_voices} == {0, 1}, "a woman and a man"
 
 
+@pytest.mark.parametrize("utterances", [12, 16, 20, 26, 60, 400, 900])
+def test_small_orders_of_what_is_shipped_are_whole(utterances):
+    """Dev was doubled at the cost of train, so that a voice of test_seen was in no train at all."""
+    for seed in range(40):
+        items = plan_shipped(Order(utterances=utterances, seed=seed), shipped(24, 30))
+        assert len(items) == utterances
+        check_apart(items)
+
+
 def test_whose_voices():
     speeches = shipped(12, 34)
     assert uses_shipped(Order(), speeches) and uses_shipped(Order(speakers=12, utterances=1600), speeches)
