@@ -17,7 +17,8 @@ from avsr.files import parse_yaml, read_yaml
 from avsr.stages.machine import describe_commit, describe_machine, describe_versions, without_home
 from avsr.stages.once import read_note
 from avsr.tables import SPLITS, read_table
-from avsr.text.scores import ErrorCount, Scores, bootstrap_interval
+from avsr.text.scores import ErrorCount, Scores, UtteranceScore, bootstrap_interval, total
+from avsr.text.visemes import is_korean, ver
 
 MODE_NAMES = {
     "av": "audio-visual",
@@ -69,16 +70,17 @@ def data_hash(dump: Path, splits: Sequence[str] = SPLITS) -> str:
 
 
 def results_table(results: list[ModeResult]) -> str:
-    """Error rates in percent with 95 % intervals, a line a mode."""
+    """Error rates in percent with 95 % intervals, a line a mode; viseme errors where the text is Korean."""
     lines = [
-        "| mode | WER % | CER % | sWER % | weight of the sound | seconds a second of video |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| mode | WER % | CER % | sWER % | VER % | weight of the sound | seconds a second of video |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for result in results:
         utterances = list(result.scores.utterances.values())
         cells = [MODE_NAMES[result.mode]]
         for name in ("wer", "cer", "swer"):
             cells.append(_rate(getattr(result.scores, name), [getattr(score, name) for score in utterances]))
+        cells.append(_viseme_rate(utterances))
         cells.append(_shown(result.summary.get("audio_weight"), ".2f"))
         cells.append(_shown(result.summary.get("rtf"), ".2f"))
         lines.append(f"| {' | '.join(cells)} |")
@@ -100,6 +102,13 @@ def describe_set(dump: Path, name: str) -> str:
         tested, trained = (set(read_table(dump / split / table).values()) for split in (name, "train"))
         counts.append(f"{len(tested)} {one}s, of which {len(tested & trained) or 'none'} trained on")
     return f"{len(read_table(dump / name / 'text'))} utterances; {'; '.join(counts)}."
+
+
+def _viseme_rate(utterances: Sequence[UtteranceScore]) -> str:
+    if not all(is_korean(score.reference) for score in utterances):
+        return ""
+    counts = [ver(score.reference, score.hypothesis) for score in utterances]
+    return _rate(total(counts), counts)
 
 
 def _rate(count: ErrorCount, counts: list[ErrorCount]) -> str:
@@ -152,7 +161,8 @@ def write_up(
             "",
             "Written by the score stage of `run.sh`. Rates are over a whole test set, in percent; in brackets 95 % of",
             "10,000 bootstrap resamples of its utterances. CER leaves spaces out; sWER is WER after spaces were moved to",
-            "where the reference has them. The weight of the sound is the fusion's, 0 to 1, mean over frames.",
+            "where the reference has them; VER is over visemes, sounds that look alike being the same. The weight of the sound",
+            "is the fusion's, 0 to 1, mean over frames.",
             "",
             results_tables(results, dump),
             "",
@@ -191,7 +201,7 @@ def read_results(path: Path) -> WrittenResults:
         if named := re.match(r"`(\w+)`: (.+)", line):
             current = named[1]
             results.sets[current] = named[2]
-        elif cells[0] in modes and len(cells) == 6:
+        elif cells[0] in modes and len(cells) in (6, 7):  # the viseme errors came later
             rates = [re.fullmatch(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", cell) for cell in cells[1:4]]
             figures = {name: tuple(map(float, rate.groups())) for name, rate in zip(("wer", "cer", "swer"), rates) if rate}
             results.figures.setdefault(current, {})[modes[cells[0]]] = figures  # type: ignore[assignment]

@@ -11,7 +11,7 @@ from avsr.errors import AvsrError, LabelError
 from avsr.media.audio import read_audio, write_audio
 from avsr.stages import score
 from avsr.stages.pack import describe_model, heard_noises
-from avsr.stages.results import data_hash, training_line
+from avsr.stages.results import data_hash, read_results, training_line
 from avsr.tables import SPLITS, write_table
 
 
@@ -61,7 +61,7 @@ def test_results(run, capsys):
     cells = [cell.strip() for cell in lip.strip("|").split("|")]
     assert cells[1] == "50.0 (0.0 to 100.0)", "two of four words: one utterance right, one wrong"
     assert cells[2].startswith("0.0 (") and cells[3].startswith("0.0 ("), "only a space is missing"
-    assert cells[4:] == ["0.00", "0.25"]
+    assert cells[4:] == ["0.0 (0.0 to 0.0)", "0.00", "0.25"]
     assert "| audio only | 50.0" in text and "| 58 epochs, 50 minutes of wall time |" in text
     assert "max_epoch: 60" in text, "what training used, whatever the file says now"
     assert "| test | 2 | 0.00 | 1 | 1 | 0 |" in text, "of three utterances one has no crop"
@@ -145,3 +145,17 @@ def test_what_was_heard_in_training_is_told_of_recordings_and_not_of_the_corpus(
     # 16-bit files: what is hashed is what is read.
     assert told == sorted(hash_pcm(to_pcm(read_audio(tmp_path / f"{name}.flac")[0])) for name in samples)
     assert heard_noises(None) == heard_noises("/elsewhere/dump/x/train/wav.scp") == []
+
+
+def test_visemes_are_counted_in_korean_alone_and_older_results_are_read(run):
+    for text, shown in (("가 나", "0.0 (0.0 to 0.0)"), ("bin blue", "")):
+        for folder in ("data/test", "dump/test", "exp/decode_lip/test", "exp/decode_audio/test"):
+            write_table(run / folder / "text", {"a-1": text, "a-2": text})
+        assert score_it(run) == 0
+        results = run / "exp" / "RESULTS.md"
+        (lip,) = (line for line in results.read_text("utf-8").splitlines() if line.startswith("| lip only"))
+        assert [cell.strip() for cell in lip.strip("|").split("|")][4] == shown
+    lines = results.read_text("utf-8").splitlines()
+    older = ["|".join(line.split("|")[:5] + line.split("|")[6:]) if line.startswith("| lip") else line for line in lines]
+    (run / "older.md").write_text("\n".join(older), encoding="utf-8")
+    assert read_results(run / "older.md").figures == read_results(results).figures
