@@ -23,6 +23,9 @@ from avsr.files import replace_file
 FORMAT = 1
 ORDERS = range(2, 13)
 _REMEMBERED = 5_000_000  # log probabilities, 20 MB
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile
+)  # fmt: skip
 _NEVER = -1e10  # log probability of blank, which no text holds
 
 
@@ -117,7 +120,7 @@ def load_ngram(source: Path | bytes, where: object) -> Ngram:
             return Ngram(levels, meta["token_list"])
     except FileNotFoundError:
         raise ModelError(f"{where}: there is no such file; train a language model with `avsr lm`.") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise ModelError(f"{where}: is no language model, or damaged ({error}); train it again with `avsr lm`.") from error
 
 

@@ -52,6 +52,20 @@ def test_it_learns_whom_to_trust():
     assert teach(again, utterances, 1, Schedule(steps=200, batch=16)) == losses, "the same seed, the same fusion"
 
 
+def test_a_constant_weight_goes_on_from_its_training_towards_the_better_stream():
+    rng = np.random.default_rng(3)
+    torch.manual_seed(0)
+    model = AVSRModel(VOCABULARY, small_config(fusion="constant"))
+    torch.nn.init.constant_(model.fusion.balance, 1.0)  # a sound's weight of 0.73
+    utterances = []
+    for _ in range(8):
+        tokens = [int(token) for token in rng.integers(1, VOCABULARY - 1, 5)]
+        good, bad = said(tokens, True, rng), said(tokens, False, rng)
+        utterances.append(Utterance(np.array(tokens), [good, good], [bad, bad]))
+    losses = teach(model, utterances, 1, Schedule(steps=100, batch=8))
+    assert losses[-1] < losses[0] and model.fusion.balance.item() > 1.0
+
+
 def test_streams_one_by_one_are_what_the_model_says_at_once():
     torch.manual_seed(0)
     config = small_config()
