@@ -62,7 +62,7 @@ def test_a_constant_weight_goes_on_from_its_training_towards_the_better_stream()
         tokens = [int(token) for token in rng.integers(1, VOCABULARY - 1, 5)]
         good, bad = said(tokens, True, rng), said(tokens, False, rng)
         utterances.append(Utterance(np.array(tokens), [good, good], [bad, bad]))
-    losses = teach(model, utterances, 1, Schedule(steps=100, batch=8))
+    losses = teach(model, utterances, 1, Schedule(steps=200, batch=8))
     assert losses[-1] < losses[0] and model.fusion.balance.item() > 1.0
 
 
