@@ -10,8 +10,11 @@ _SHOWN = {"audio": ("sound", "C0", "--"), "lip": ("lips", "C2", ":"), "av": ("bo
 _COLUMNS = 3
 
 
-def draw_plots(cells: Sequence[Mapping[str, Any]], out: Path) -> list[Path]:
-    """Write cer_over_snr, av_minus_better and weight_over_snr into `out`; their PNGs. Those without data are not drawn."""
+def draw_plots(cells: Sequence[Mapping[str, Any]], out: Path, *, rivals: Sequence[str] = ()) -> list[Path]:
+    """Write cer_over_snr, av_minus_better and weight_over_snr into `out`; their PNGs. Those without data are not drawn.
+
+    rivals: columns that have lines of their own in cer_over_snr, as other ways to read both streams.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -22,18 +25,19 @@ def draw_plots(cells: Sequence[Mapping[str, Any]], out: Path) -> list[Path]:
     noises = {name: sorted(rows, key=lambda row: row["snr_db"]) for name, rows in noises.items() if len(rows) > 1}
     drawn = [_differences(cells, out)]
     if noises:
-        drawn += [_curves(noises, out), _weights(noises, out)]
+        drawn += [_curves(noises, out, rivals), _weights(noises, out)]
     return drawn
 
 
-def _curves(noises: Mapping[str, list], out: Path) -> Path:
+def _curves(noises: Mapping[str, list], out: Path, rivals: Sequence[str]) -> Path:
     from matplotlib import pyplot
 
+    shown = _SHOWN | {name: (name.replace("_", " "), f"C{4 + place}", "-.") for place, name in enumerate(rivals)}
     rows = -(-len(noises) // _COLUMNS)
     figure, axes = pyplot.subplots(rows, _COLUMNS, figsize=(9, 2.7 * rows), sharex=True, sharey=True, squeeze=False)
     for axis, (name, cells) in zip(axes.flat, noises.items()):
         levels = [cell["snr_db"] for cell in cells]
-        for system, (label, colour, line) in _SHOWN.items():
+        for system, (label, colour, line) in shown.items():
             if system in cells[0]["cer"]:
                 axis.plot(levels, [cell["cer"][system] for cell in cells], line, color=colour, label=label)
         low, high = zip(*(cell["interval"]["av"] for cell in cells))
@@ -47,7 +51,7 @@ def _curves(noises: Mapping[str, list], out: Path) -> Path:
     for axis in axes[-1]:
         axis.set_xlabel("SNR dB")
     axes[0, 0].set_ylim(0, 105)
-    axes[0, 0].legend(fontsize=8)
+    axes[0, 0].legend(fontsize=7)
     return _save(figure, out / "cer_over_snr.png")
 
 

@@ -49,7 +49,7 @@ def benchmark(
     results = {"facts": facts, "hashes": ran.hashes, "left_out": ran.left_out, "fixed_weight": figures.fixed_weight}
     results |= {"promises": figures.promises, "means": figures.means, "cells": figures.cells}
     write_lines(out / "results.json", [json.dumps(results, ensure_ascii=False, indent=1)])
-    draw_plots(figures.cells, out)
+    draw_plots(figures.cells, out, rivals=[system.name for system in ran.systems if system.mode == "av" and system.name != "av"])
     write_lines(out / "RESULTS.md", results_lines(ran, figures, facts))
     broken = [promise["promise"] for promise in figures.promises if promise["kept"] is False]
     said = f"{len(figures.cells)} cells of {len(ran.references)} utterances in {ran.seconds:.0f} s; see {out / 'RESULTS.md'}."
