@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avsr.stages.command import run_main
+from avsr.stages.confusions import write_confusions
 from avsr.stages.results import MODE_NAMES, ModeResult, results_tables, write_up
 from avsr.tables import SPLITS, test_sets, write_lines
 from avsr.text.scores import Scores, score_files
@@ -64,6 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_lines(path, text.rstrip("\n").split("\n"))
         print(f"written: {os.path.relpath(path)}")
     print(results_tables(results, args.dump))
+    for name, modes in results.items():
+        for result in modes:
+            said = write_confusions(result.scores, args.exp / f"decode_{result.mode}" / name) if result.mode == "lip" else None
+            if said is not None:
+                print(f"{name}, lips: {said}")
     return 0
 
 

@@ -7,6 +7,10 @@ like ㅏ; the rounding of ㅘ is seen before its ㅏ. (Places of articulation: S
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from itertools import zip_longest
+
 from avsr.errors import AvsrError
 from avsr.text.hangul import is_hangul
 from avsr.text.pronunciation import phonemes
@@ -22,16 +26,38 @@ _VISEME = {letter: name for names in (CONSONANTS, VOWELS) for name, letters in n
 def visemes(text: str) -> str:
     """One letter a viseme, in the order of the sounds, spaces left out: "밥을" -> "ㅁㅏㅁㅡㄴ", as "맘은" has.
 
-    Text is read as it is pronounced (`avsr.text.pronunciation`). A letter that stands alone, which only a recogniser writes, is
-    taken for its sound, and what is no Hangul for itself.
+    What is no Hangul stands for itself.
     """
+    return "".join(_VISEME.get(letter, letter) for letter in sounds(text))
+
+
+def sounds(text: str) -> str:
+    """One letter a sound, as it is pronounced (`avsr.text.pronunciation`), spaces and the silent onset left out: "국물이" ->
+    "ㄱㅜㅇㅁㅜㄹㅣ". A letter that stands alone, which only a recogniser writes, is taken for its sound."""
     found = []
-    for word in _readable(text):
+    for words in _readable(text):
         try:
-            found += [_VISEME[sound.symbol] for sound in phonemes(word)]
+            found += [sound.symbol for sound in phonemes(words)]
         except AvsrError:
-            found += [_VISEME.get(letter, letter) for letter in word]
+            found += list(words)
     return "".join(found)
+
+
+def count_confusions(pairs: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """How often each sound that was said, of (reference, hypothesis), was read as each sound; "" where it was left out, or where
+    nothing was said. Aligned with the fewest errors."""
+    import jiwer
+
+    counts: Counter[tuple[str, str]] = Counter()
+    for reference, hypothesis in pairs:
+        said, read = sounds(reference), sounds(hypothesis)
+        if not said:
+            counts.update(("", letter) for letter in read)
+            continue
+        for chunk in jiwer.process_characters(said, read).alignments[0]:
+            here, there = said[chunk.ref_start_idx : chunk.ref_end_idx], read[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            counts.update(zip_longest(here, there, fillvalue=""))
+    return counts
 
 
 def ver(reference: str, hypothesis: str) -> ErrorCount:

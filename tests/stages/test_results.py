@@ -159,3 +159,21 @@ def test_visemes_are_counted_in_korean_alone_and_older_results_are_read(run):
     older = ["|".join(line.split("|")[:5] + line.split("|")[6:]) if line.startswith("| lip") else line for line in lines]
     (run / "older.md").write_text("\n".join(older), encoding="utf-8")
     assert read_results(run / "older.md").figures == read_results(results).figures
+
+
+def test_what_lips_are_taken_for_is_counted_and_drawn(run, capsys):
+    write_table(run / "exp" / "decode_lip" / "test" / "text", {"a-1": "가 라", "a-2": "다 바"})
+    assert score_it(run) == 0
+    folder = run / "exp" / "decode_lip" / "test"
+    assert "test, lips: 1 of 2 sounds that were taken for others look like them" in capsys.readouterr().out
+    assert "ㄴ\tㄹ\t1" in (folder / "confusions.tsv").read_text("utf-8").splitlines()
+    assert (folder / "confusions.png").stat().st_size > 5000
+    assert not (run / "exp" / "decode_audio" / "test" / "confusions.tsv").exists()
+
+
+def test_the_shares_of_what_was_read_add_up_to_one():
+    from avsr.stages.confusions import matrix
+
+    counts = {("ㄱ", "ㄱ"): 2, ("ㄱ", "ㄴ"): 1, ("ㄱ", ""): 1, ("ㄴ", "ㄱ"): 1, ("", "ㄴ"): 5}
+    found = matrix(counts, ["ㄱ", "ㄴ", "ㄷ"])
+    assert found.tolist() == [[0.5, 0.25, 0, 0.25], [1, 0, 0, 0], [0, 0, 0, 0]]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avsr.text.visemes import CONSONANTS, VOWELS, is_korean, ver, visemes
+from avsr.text.visemes import CONSONANTS, VOWELS, count_confusions, is_korean, sounds, ver, visemes
 
 syllables = st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), min_size=1, max_size=6)
 
@@ -36,3 +36,17 @@ def test_errors_are_the_eyes(said, errors):
 
 def test_what_is_no_hangul_stands_for_itself():
     assert visemes("3층 ㅁㅏ tv") == "3층ㅁㅏtv" and not is_korean("3층") and not is_korean(" ")
+
+
+def test_confusions_are_of_sounds_that_stand_for_one_another():
+    assert sounds("국물이") == "ㄱㅜㅇㅁㅜㄹㅣ"
+    assert count_confusions([("밥", "맙")]) == {("ㅂ", "ㅁ"): 1, ("ㅏ", "ㅏ"): 1, ("ㅂ", "ㅂ"): 1}
+    assert count_confusions([("가나", "나"), ("", "다")])[("ㄱ", "")] == 1
+    assert count_confusions([("", "다")]) == {("", "ㄷ"): 1, ("", "ㅏ"): 1}
+
+
+@given(st.lists(st.tuples(syllables, st.one_of(syllables, st.just(""))), min_size=1, max_size=4))
+def test_every_sound_that_was_said_is_counted_once(pairs):
+    counts = count_confusions(pairs)
+    assert sum(times for (said, _), times in counts.items() if said) == sum(len(sounds(reference)) for reference, _ in pairs)
+    assert sum(times for (_, read), times in counts.items() if read) == sum(len(sounds(read)) for _, read in pairs)
