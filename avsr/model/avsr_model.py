@@ -184,13 +184,6 @@ class AVSRModel(AbsESPnetModel):
 
     def fuse(self, audio: Stream | None, lip: Stream | None, lengths: torch.Tensor, use: torch.Tensor | None = None) -> Fused:
         """Fuse two streams of the same utterances, or what there is of them; `lengths` and `use` as above."""
-        vectors, log_probs, reliability, present = self.side_by_side(audio, lip, lengths, use)
-        return self.fusion(vectors, log_probs, reliability, present)
-
-    @staticmethod
-    def side_by_side(audio: Stream | None, lip: Stream | None, lengths: torch.Tensor, use: torch.Tensor | None = None) -> tuple:
-        """What the fusion takes, zeros for a stream that was not given: ((audio's, lips') vectors, (audio's, lips') log_probs,
-        reliability (B, T, 12), present (B, T, 2))."""
         one = audio if audio is not None else lip
         frames = one.vectors.shape[1]
         present = torch.stack([_mask(stream, frames, lengths) for stream in (audio, lip)], dim=-1)
@@ -200,7 +193,7 @@ class AVSRModel(AbsESPnetModel):
             present = torch.where(allowed.any(-1, keepdim=True), allowed, use[:, None, :].to(present.device).expand_as(present))
         pair = [stream if stream is not None else _nothing(one) for stream in (audio, lip)]
         reliability = torch.cat([stream.features for stream in pair], dim=-1)
-        return tuple(x.vectors for x in pair), tuple(x.log_probs for x in pair), reliability, present
+        return self.fusion(tuple(x.vectors for x in pair), tuple(x.log_probs for x in pair), reliability, present)
 
     @staticmethod
     def _head(vectors: torch.Tensor, ctc: CTC, frames: int) -> tuple[torch.Tensor, torch.Tensor]:
