@@ -101,14 +101,14 @@ def run(
 
 def _check_modes(model: Path, baselines: Mapping[str, tuple[Path, str]]) -> None:
     """ModelError where a model would be read from a stream that it was not trained on."""
-    from avsr.decoding.packed import read_streams
+    from avsr.decoding.packed import MODE_ALONE, read_streams
 
     needed = {"audio": {"sound"}, "lip": {"lips"}, "av": {"sound", "lips"}}
     named = {"the model": (model, "av"), **{f"baseline {name}": given for name, given in baselines.items()}}
     for name, (path, mode) in named.items():
         trained = read_streams(path)
         if not needed[mode] <= trained:
-            can = {"sound": "audio", "lips": "lip"}[next(iter(trained))]
+            can = MODE_ALONE[next(iter(trained))]
             advice = f"give it as a baseline, NAME={path.name}:{can}" if name == "the model" else f"measure it as {path.name}:{can}"
             raise ModelError(f"{path}: {name} was trained on {' and '.join(trained)} alone; {advice}.")
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FORMAT = 2  # 1 had a fusion that did not ask whether the streams agree
 CONFIG, WEIGHTS, META, LM = "config.yaml", "model.pth", "meta.yaml", "lm.npz"
 _OPTIONAL = (BPE_FILE, LM)
+MODE_ALONE = {"sound": "audio", "lips": "lip"}  # the one mode of a model that was trained on one stream
 MEMBERS = (CONFIG, META, TYPE_FILE, TOKENS_FILE, WEIGHTS, *_OPTIONAL)
 _VOCABULARY_ROW = "lip_ctc.ctc_lo.bias"  # as long as the token list in every model
 

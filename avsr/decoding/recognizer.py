@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avsr.decoding.align import FRAME, word_times
-from avsr.decoding.packed import META, PackedModel, load_packed
+from avsr.decoding.packed import META, MODE_ALONE, PackedModel, load_packed
 from avsr.decoding.search import DecodeOptions, Language, options_from, search
 from avsr.decoding.segment import SAMPLES, SILENCE, Piece, speech_pieces
 from avsr.decoding.streams import FPS, Streams, Window, open_streams
@@ -22,7 +22,7 @@ from avsr.media.probe import Span
 if TYPE_CHECKING:
     import torch
 
-_ALONE = {frozenset({"sound"}): "audio", frozenset({"lips"}): "lip"}  # the mode of a model of one stream
+_ALONE = {frozenset({stream}): mode for stream, mode in MODE_ALONE.items()}
 _SEEN = 0.2  # share of an utterance's frames that must show the mouth for the lips to be used on it in mode auto
 
 

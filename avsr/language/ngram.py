@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,12 @@ class Ngram:
 
     def __init__(self, levels: Sequence[Level], token_list: Sequence[str]) -> None:
         self.levels, self.token_list = list(levels), list(token_list)
-        self._places = [{row.tobytes(): place for place, row in enumerate(level.contexts)} for level in self.levels]
         self._known: dict[bytes, np.ndarray] = {}
+
+    @cached_property
+    def _places(self) -> list[dict[bytes, int]]:
+        """Made when it is first asked: what only packs a model, or reads it greedily, has no use for it."""
+        return [{row.tobytes(): place for place, row in enumerate(level.contexts)} for level in self.levels]
 
     @property
     def order(self) -> int:
