@@ -175,14 +175,16 @@ stage_lm() {
 }
 
 stage_pack() {
-    local options=() experiments=()
+    local options=() more=()
     if [[ "$half" == true ]]; then options=(--option half); fi
-    if [[ "$remember" == true ]]; then experiments=(--experiments "$work/exp"); fi
+    inputs "$dump" dev text video.scp wav.scp
+    if [[ "$remember" == true ]]; then more=(--experiments "$work/exp" --calibrate "$dump/dev" ${seed:+--seed "$seed"}); fi
     once "packs the trained model into $model" "$exp/.pack.done" \
         --input "$exp/avsr/fused.pth" --input "$exp/avsr/config.yaml" --input "$dump/tokens/tokens.txt" \
-        --input "$decode_config" --input "$exp/lm.npz" --output "$model" ${options[@]+"${options[@]}"} \
+        --input "$decode_config" --input "$exp/lm.npz" "${input[@]}" --option "seed $seed" --output "$model" \
+        ${options[@]+"${options[@]}"} \
         -- python -m avsr.stages.pack --exp "$exp/avsr" --recipe "$recipe" --dump "$dump" --tokens "$dump/tokens" \
-        --decode_config "$decode_config" --lm "$exp/lm.npz" ${experiments[@]+"${experiments[@]}"} --out "$model" \
+        --decode_config "$decode_config" --lm "$exp/lm.npz" ${more[@]+"${more[@]}"} --out "$model" \
         --splits "${splits[@]}" ${options[@]+--half}
 }
 

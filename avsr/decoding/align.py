@@ -21,28 +21,33 @@ sentence's first token anywhere in the silence before it, and often does so in t
 _PIECE_START = "\u2581"  # SentencePiece's sign for a space before a piece
 
 
-def word_times(tokens: Sequence[int], log_probs: torch.Tensor, tokenizer: Tokenizer, start: float = 0.0) -> list[Word]:
-    """The words of `tokens`, in order, with media seconds inside `start` .. `start + T * 0.04`.
+def word_times(
+    tokens: Sequence[int], log_probs: torch.Tensor, tokenizer: Tokenizer, start: float = 0.0
+) -> tuple[list[Word], list[float]]:
+    """The words of `tokens`, in order, with media seconds inside `start` .. `start + T * 0.04`, and each one's least sure token.
 
     The frames of each token come from the likeliest CTC path through all of them (torchaudio's forced_align); a word
     lasts from its first token's first frame (but see LONGEST_TOKEN) to its last token's last, and its confidence is the
     mean posterior of those tokens in their frames. Where the frames are too few for any CTC path (the attention decoder may say more
-    than CTC can), the words share the time by length, and have no confidence.
+    than CTC can), the words share the time by length, and have no confidence and a least of 0.
 
     Args:
         tokens: ids without blank, sos and eos.
         log_probs: (T, V) the fused CTC log posterior.
         tokenizer: whose `decode` gives the same text.
         start: media second of the first frame.
+
+    Returns:
+        The words, and of each the least of its tokens' mean posteriors, 0 to 1.
     """
     groups = word_groups(tokens, tokenizer)
     if not groups:
-        return []
+        return [], []
     repeats = sum(a == b for a, b in zip(tokens, tokens[1:]))
     if len(tokens) + repeats > len(log_probs):
-        return _shared_out(groups, len(log_probs) * FRAME, start)
-    spans = _token_spans(tokens, log_probs)
-    words = []
+        return _shared_out(groups, len(log_probs) * FRAME, start), [0.0] * len(groups)
+    spans = token_spans(tokens, log_probs)
+    words, leasts = [], []
     for text, places in groups:
         first, last = spans[places[0]][0], spans[places[-1]][1]
         if len(places) > 1:
@@ -50,7 +55,8 @@ def word_times(tokens: Sequence[int], log_probs: torch.Tensor, tokenizer: Tokeni
         posteriors = [p for place in places for p in spans[place][2]]
         confidence = min(1.0, sum(posteriors) / len(posteriors))
         words.append(Word(round(start + first * FRAME, 3), round(start + last * FRAME, 3), text, round(confidence, 4)))
-    return words
+        leasts.append(min(1.0, min(sum(spans[place][2]) / len(spans[place][2]) for place in places)))
+    return words, leasts
 
 
 def word_groups(tokens: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, list[int]]]:
@@ -70,7 +76,7 @@ def word_groups(tokens: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, 
     return [(text, places) for text, places in named if text]
 
 
-def _token_spans(tokens: Sequence[int], log_probs: torch.Tensor) -> list[tuple[int, int, list[float]]]:
+def token_spans(tokens: Sequence[int], log_probs: torch.Tensor) -> list[tuple[int, int, list[float]]]:
     """(first frame, frame after the last, posterior in each) of every token."""
     import torch
     from torchaudio.functional import forced_align, merge_tokens

@@ -41,7 +41,7 @@ def decode_data(
     """Recognise every utterance that data/wav.scp and data/video.scp list.
 
     Writes out/text (`utt text`), out/nbest (`utt<TAB>score<TAB>text`, best first), out/weights (`utt` and the mean weight
-    of the sound) and, last, out/decode.json (settings, seconds of media and of work, and their ratio, `rtf`).
+    of the sound), out/confidence (`utt` and a number 0 to 1 a word of the text) and, last, out/decode.json (settings, seconds of media and of work, and their ratio, `rtf`).
     Run again, it goes on where it stopped, and does nothing where all is done with the same settings.
 
     Args:
@@ -115,13 +115,16 @@ def _decode(recognizer: Recognizer, job: Job, mode: str, mute_audio: bool) -> di
     spent = time.perf_counter() - began
     media = max(len(samples) / SAMPLE_RATE if samples is not None else 0, len(mouth.frames) / 25 if mouth else 0)
     nbest = [[alternative.score, alternative.text] for alternative in found.nbest]
-    return {"nbest": nbest, "weight": found.audio_weight, "media": round(media, 3), "seconds": round(spent, 4)}
+    sure = [word.confidence or 0.0 for word in found.words]
+    row = {"nbest": nbest, "confidence": sure, "weight": found.audio_weight}
+    return row | {"media": round(media, 3), "seconds": round(spent, 4)}
 
 
 def _write(out: Path, settings: dict[str, Any], rows: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     write_lines(out / "text", (f"{utt} {row['nbest'][0][1]}".rstrip() for utt, row in rows))
     write_lines(out / "nbest", (f"{utt}\t{score}\t{text}" for utt, row in rows for score, text in row["nbest"]))
     write_lines(out / "weights", (f"{utt} {row['weight']:.4f}" for utt, row in rows))
+    write_lines(out / "confidence", (" ".join([utt, *(f"{value:.4f}" for value in row["confidence"])]) for utt, row in rows))
     media, seconds = (sum(row[key] for _, row in rows) for key in ("media", "seconds"))
     weight = sum(row["weight"] for _, row in rows) / len(rows)
     summary = settings | {
@@ -140,7 +143,7 @@ def _finished(out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
         summary = json.loads((out / _DONE).read_bytes())
     except (OSError, ValueError):
         return None
-    whole = all((out / name).is_file() for name in ("text", "nbest", "weights"))
+    whole = all((out / name).is_file() for name in ("text", "nbest", "weights", "confidence"))
     return summary if whole and settings.items() <= summary.items() else None
 
 

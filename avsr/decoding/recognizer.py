@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from avsr.decoding.align import FRAME, word_times
+from avsr.decoding.confidence import agreement, confidences, read_weights, word_features
 from avsr.decoding.packed import META, MODE_ALONE, PackedModel, load_packed
 from avsr.decoding.search import DecodeOptions, Language, options_from, search
 from avsr.decoding.segment import SAMPLES, SILENCE, Piece, speech_pieces
@@ -38,7 +39,9 @@ class Alternative:
 class Hypotheses:
     """What one utterance may say: best first, at least one; `words` and times are the best one's.
 
-    audio_weight is the mean weight of the sound (the lips have the rest), audio_weights (T,) that of each 40 ms frame.
+    A word's confidence is the probability that it is right where the packed model was calibrated, else its tokens' mean
+    posterior. audio_weight is the mean weight of the sound (the lips have the rest), audio_weights (T,) that of each 40 ms
+    frame; features (N, F) are what the N words' confidence is made of (avsr.decoding.confidence).
     """
 
     nbest: list[Alternative]
@@ -46,6 +49,7 @@ class Hypotheses:
     mode: str
     audio_weight: float
     audio_weights: np.ndarray
+    features: np.ndarray
 
     @property
     def text(self) -> str:
@@ -109,6 +113,7 @@ class Recognizer:
 
         self.packed, self.options, self.device = packed, options, device
         self.language = Language(packed.ngram) if language is None else language
+        self.calibration = read_weights(packed.meta, packed.path)
         share_memory(packed.model.decoder)
 
     @classmethod
@@ -148,12 +153,19 @@ class Recognizer:
         for hypothesis in found:
             texts.setdefault(tokenizer.decode(hypothesis.tokens), hypothesis.score)
         weights = encoded.fused.weights[0, :, 0].cpu().numpy()
+        words, leasts = word_times(found[0].tokens, log_probs, tokenizer, start)
+        posteriors = [(word.confidence or 0.0, least) for word, least in zip(words, leasts, strict=True)]
+        features = word_features(posteriors, agreement(list(texts), list(texts.values())), float(weights.mean()))
+        if self.calibration is not None:
+            sure = confidences(features, self.calibration)
+            words = [replace(word, confidence=round(float(value), 4)) for word, value in zip(words, sure, strict=True)]
         return Hypotheses(
             [Alternative(text, round(score, 4)) for text, score in texts.items()],
-            word_times(found[0].tokens, log_probs, tokenizer, start),
+            words,
             "av" if use_sound and use_mouth else "audio" if use_sound else "lip",
             round(float(weights.mean()), 4),
             weights,
+            features,
         )
 
     def _check_trained(self, mode: str) -> None:
@@ -253,7 +265,7 @@ def _pieces(streams: Streams):
     held: Window | None = None
     for window in streams.windows():
         window = window if held is None else _joined(held, window)
-        pieces, held = speech_pieces(window.samples, window.frames, window.confidence), None
+        pieces, held = speech_pieces(window.samples, window.frames, _speaking(window)), None
         if not window.last:
             # From the last piece on if it may go on, else the last second, in which a soft beginning may hide.
             keep = window.length - FPS
@@ -261,6 +273,15 @@ def _pieces(streams: Streams):
                 keep = pieces.pop().first
             held = _tail(window, max(keep, pieces[-1].stop if pieces else 0))
         yield window, pieces
+
+
+def _speaking(window: Window) -> np.ndarray | None:
+    """(T,) how likely the window's lips speak."""
+    from avsr.lips.speaking import speaking_probability
+
+    if window.frames is None or window.confidence is None:
+        return None
+    return speaking_probability(window.frames, window.confidence)
 
 
 def _tail(window: Window, first: int) -> Window:

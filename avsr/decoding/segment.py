@@ -1,4 +1,4 @@
-"""Cuts a long recording into pieces that a model can take: at pauses in the sound, or where the mouth is stillest."""
+"""Cuts a long recording into pieces that a model can take: at pauses in the sound, or where the lips do not speak."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _CLICK = 3  # frames: shorter activity is a knock
 _GAP = 25  # frames: a shorter pause does not end a piece by itself
 _OFF = -80.0  # dBFS: no room is so quiet
 _DEAD = 25  # frames below that in a row that mean a switched-off microphone, not a pause
+_SPEAKS, _GOES_ON = 0.98, 0.35  # probability at which lips begin to count as speaking, and at which they still do
+_UTTERED = 8  # frames: lips that speak for less are a twitch
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,16 @@ class Piece:
     stop: int
 
 
-def speech_pieces(samples: np.ndarray | None, frames: np.ndarray | None, confidence: np.ndarray | None) -> list[Piece]:
+def speech_pieces(samples: np.ndarray | None, frames: np.ndarray | None, speaking: np.ndarray | None) -> list[Piece]:
     """Where there may be speech, in pieces of at most LONGEST frames, in order.
 
     What counts is the sound's level over its background, and, wherever the sound is off for a second or more or has
-    nothing over its background at all, that a mouth is seen. What is no longer than one piece is not cut.
+    nothing over its background at all, that the lips speak. What is no longer than one piece is not cut where it can be heard.
 
     Args:
         samples: (N,) float at 16 kHz, or None.
         frames: (T, 96, 96) uint8 mouth clip, or None.
-        confidence: (T,) of the mouth clip, 0 where no mouth is seen.
+        speaking: (T,) how likely each of its frames speaks (avsr.lips.speaking), 0 where no mouth is seen.
     """
     total = max(0 if samples is None else -(-len(samples) // SAMPLES), 0 if frames is None else len(frames))
     level = np.full(total, -90.0)
@@ -46,21 +48,31 @@ def speech_pieces(samples: np.ndarray | None, frames: np.ndarray | None, confide
         measured = sound_level(samples)
         level[: len(measured)] = measured
     heard = sound_activity(level)
-    seen, motion = np.zeros(total, bool), np.zeros(total)
-    if frames is not None and confidence is not None and len(frames):
-        seen[: len(frames)] = confidence > 0
-        motion[: len(frames)] = mouth_motion(frames)
+    spoken, movement = np.zeros(total, bool), np.zeros(total)
+    if frames is not None and speaking is not None and len(frames):
+        spoken[: len(frames)] = lip_activity(speaking)
+        movement[: len(frames)] = _standard(mouth_motion(frames)) + _standard(speaking)
     off = _runs_of(level < _OFF, _DEAD) if heard.any() else np.ones(total, bool)
-    cost = np.where(off, _standard(motion), _standard(level))
-    return cut(heard | (off & seen), cost)
+    cost = np.where(off, movement, _standard(level))
+    return cut(heard | (off & spoken), cost, whole=not off.all())
 
 
-def cut(active: np.ndarray, cost: np.ndarray, longest: int = LONGEST) -> list[Piece]:
+def lip_activity(speaking: np.ndarray) -> np.ndarray:
+    """(T,) probability -> (T,) bool: from where it rises over one threshold to where it falls below a lower one, if that
+    is long enough to say something."""
+    active = np.zeros(len(speaking), bool)
+    for first, stop in _ranges(speaking > _GOES_ON):
+        if stop - first >= _UTTERED and speaking[first:stop].max() > _SPEAKS:
+            active[first:stop] = True
+    return active
+
+
+def cut(active: np.ndarray, cost: np.ndarray, longest: int = LONGEST, *, whole: bool = True) -> list[Piece]:
     """Pieces of at most `longest` frames that hold all activity but knocks; a piece that is too long is cut where `cost`
-    (T,), smoothed over 0.2 s, is least."""
+    (T,), smoothed over 0.2 s, is least. With `whole`, what is no longer than one piece is one."""
     if not active.any():
         return []
-    if len(active) <= longest:
+    if whole and len(active) <= longest:
         return [Piece(0, len(active))]
     wide = np.convolve(active, np.ones(2 * _MARGIN + 1), mode="same") > 0.5
     pieces: list[Piece] = []

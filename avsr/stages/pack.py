@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--experiments", type=Path, help="folder that remembers what was packed last, for `avsr transcribe`")
     parser.add_argument("--out", type=Path, required=True, help="the packed model")
     parser.add_argument("--lm", type=Path, help="a language model that the recogniser is to use")
+    parser.add_argument("--calibrate", type=Path, metavar="DEV", help="data directory to calibrate the words' confidence on")
+    parser.add_argument("--seed", type=int, default=1, help="of the calibration's corrupted sound (default: %(default)s)")
     parser.add_argument("--half", action="store_true", help="store matrices in 16 bits: half the size")
     parser.add_argument("--splits", nargs="+", default=SPLITS, help="of the dump (default: %(default)s)")
     args = parser.parse_args(arguments)
@@ -81,6 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         meta["weights"] = "matrices in float16"
     pack(args.exp / "config.yaml", args.exp / WEIGHTS, args.tokens, args.out, meta, half=args.half, lm=args.lm)
     said = f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB"
+    if args.calibrate is not None:
+        from avsr.stages.calibrate import calibrate_model
+
+        said += f"; {calibrate_model(args.out, args.calibrate, args.seed)}"
     if args.experiments is not None:
         args.experiments.mkdir(parents=True, exist_ok=True)
         remember_model(args.out, args.experiments)

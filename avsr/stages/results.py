@@ -31,11 +31,13 @@ RESAMPLES_SEED = 0  # of the bootstrap: the same hypotheses have the same interv
 
 @dataclass(frozen=True)
 class ModeResult:
-    """How one mode did on a test set; `summary` is what decoding left in decode.json, {} where it left none."""
+    """How one mode did on a test set; `summary` is what decoding left in decode.json, {} where it left none; `ece` the
+    expected calibration error of its words' confidence, percent."""
 
     mode: str
     scores: Scores
     summary: Mapping[str, Any] = field(default_factory=dict)
+    ece: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def data_hash(dump: Path, splits: Sequence[str] = SPLITS) -> str:
 def results_table(results: list[ModeResult]) -> str:
     """Error rates in percent with 95 % intervals, a line a mode; viseme errors where the text is Korean."""
     lines = [
-        "| mode | WER % | CER % | sWER % | VER % | weight of the sound | seconds a second of video |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| mode | WER % | CER % | sWER % | VER % | ECE % | weight of the sound | seconds a second of video |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for result in results:
         utterances = list(result.scores.utterances.values())
@@ -81,6 +83,7 @@ def results_table(results: list[ModeResult]) -> str:
         for name in ("wer", "cer", "swer"):
             cells.append(_rate(getattr(result.scores, name), [getattr(score, name) for score in utterances]))
         cells.append(_viseme_rate(utterances))
+        cells.append(_shown(result.ece, ".1f"))
         cells.append(_shown(result.summary.get("audio_weight"), ".2f"))
         cells.append(_shown(result.summary.get("rtf"), ".2f"))
         lines.append(f"| {' | '.join(cells)} |")
@@ -161,8 +164,9 @@ def write_up(
             "",
             "Written by the score stage of `run.sh`. Rates are over a whole test set, in percent; in brackets 95 % of",
             "10,000 bootstrap resamples of its utterances. CER leaves spaces out; sWER is WER after spaces were moved to",
-            "where the reference has them; VER is over visemes, sounds that look alike being the same. The weight of the sound",
-            "is the fusion's, 0 to 1, mean over frames.",
+            "where the reference has them; VER is over visemes, sounds that look alike being the same; ECE is the expected",
+            "calibration error of the words' confidence, over ten bins. The weight of the sound is the fusion's, 0 to 1, mean",
+            "over frames.",
             "",
             results_tables(results, dump),
             "",
@@ -201,7 +205,7 @@ def read_results(path: Path) -> WrittenResults:
         if named := re.match(r"`(\w+)`: (.+)", line):
             current = named[1]
             results.sets[current] = named[2]
-        elif cells[0] in modes and len(cells) in (6, 7):  # the viseme errors came later
+        elif cells[0] in modes and len(cells) in (6, 7, 8):  # the viseme and calibration errors came later
             rates = [re.fullmatch(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", cell) for cell in cells[1:4]]
             figures = {name: tuple(map(float, rate.groups())) for name, rate in zip(("wer", "cer", "swer"), rates) if rate}
             results.figures.setdefault(current, {})[modes[cells[0]]] = figures  # type: ignore[assignment]

@@ -8,10 +8,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from avsr.decoding.confidence import calibration_error, words_right
 from avsr.stages.command import run_main
 from avsr.stages.confusions import write_confusions
 from avsr.stages.results import MODE_NAMES, ModeResult, results_tables, write_up
-from avsr.tables import SPLITS, test_sets, write_lines
+from avsr.tables import SPLITS, read_table, test_sets, write_lines
+from avsr.text.normalize import normalize_scoring
 from avsr.text.scores import Scores, score_files
 
 
@@ -20,7 +22,24 @@ def score_mode(mode: str, decoded: Path, reference: Path) -> ModeResult:
     scores = score_files(reference, decoded / "text")
     write_lines(decoded / "errors.tsv", _error_lines(scores))
     summary = decoded / "decode.json"
-    return ModeResult(mode, scores, json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else {})
+    told = json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else {}
+    return ModeResult(mode, scores, told, _calibration(decoded, reference))
+
+
+def _calibration(decoded: Path, reference: Path) -> float | None:
+    """Expected calibration error of decoded/confidence in percent; None where decoding left no confidences."""
+    if not (decoded / "confidence").exists():
+        return None
+    sure, right = [], []
+    references = read_table(reference)
+    texts = read_table(decoded / "text")
+    for utterance, row in read_table(decoded / "confidence").items():
+        # A word that is a mark alone is not scored.
+        words = [(normalize_scoring(word), float(value)) for word, value in zip(texts[utterance].split(), row.split())]
+        words = [(word, value) for word, value in words if word]
+        right += words_right(normalize_scoring(references[utterance]), " ".join(word for word, _ in words))
+        sure += [value for _, value in words]
+    return 100 * calibration_error(sure, right)
 
 
 def _error_lines(scores: Scores) -> list[str]:

@@ -108,9 +108,10 @@ class DrawnFace:
 
 @pytest.fixture
 def face(monkeypatch):
-    """The stand-in, in place; `face.shown = False` hides the face."""
-    from avsr.lips import extract
+    """The stand-in, in place, for whom every mouth that is seen speaks; `face.shown = False` hides the face."""
+    from avsr.lips import extract, speaking
 
     monkeypatch.setattr(extract, "FaceDetector", DrawnFace)
+    monkeypatch.setattr(speaking, "speaking_probability", lambda frames, confidence: (confidence > 0).astype(np.float32))
     monkeypatch.setattr(DrawnFace, "shown", True)
     return DrawnFace

@@ -23,26 +23,26 @@ def path(*tokens: int, sure: float = 0.9) -> torch.Tensor:
 
 
 def test_words_are_where_their_tokens_are():
-    words = word_times([GA, NA, SPACE, GA], path(0, GA, GA, 0, NA, 0, SPACE, 0, GA, GA, 0), CHARACTERS, start=10.0)
+    words, _ = word_times([GA, NA, SPACE, GA], path(0, GA, GA, 0, NA, 0, SPACE, 0, GA, GA, 0), CHARACTERS, start=10.0)
     assert [word.text for word in words] == ["가나", "가"]
     assert [(word.start, word.end) for word in words] == [(10.04, 10.2), (10.32, 10.4)]
     assert [word.confidence for word in words] == pytest.approx([0.9, 0.9], abs=1e-3)
 
 
 def test_a_first_token_said_into_the_silence_does_not_make_the_word_early():
-    words = word_times([GA, NA], path(GA, *[0] * 14, NA, NA), CHARACTERS)
+    words, _ = word_times([GA, NA], path(GA, *[0] * 14, NA, NA), CHARACTERS)
     assert [(word.start, word.end) for word in words] == [(0.36, 0.68)]
 
 
 def test_a_doubled_token_and_spaces_at_the_ends():
-    words = word_times([SPACE, GA, GA, SPACE], path(SPACE, GA, 0, GA, SPACE), CHARACTERS)
+    words, _ = word_times([SPACE, GA, GA, SPACE], path(SPACE, GA, 0, GA, SPACE), CHARACTERS)
     assert [(word.text, word.start, word.end) for word in words] == [("가가", 0.04, 0.16)]
-    assert word_times([], path(0, 0), CHARACTERS) == []
-    assert word_times([SPACE], path(0, 0), CHARACTERS) == []
+    assert word_times([], path(0, 0), CHARACTERS) == ([], [])
+    assert word_times([SPACE], path(0, 0), CHARACTERS) == ([], [])
 
 
 def test_more_tokens_than_frames_share_the_time():
-    words = word_times([GA, GA, SPACE, NA], path(GA, NA), CHARACTERS, start=1.0)
+    words, _ = word_times([GA, GA, SPACE, NA], path(GA, NA), CHARACTERS, start=1.0)
     assert [(word.text, word.start, word.end) for word in words] == [("가가", 1.0, 1.053), ("나", 1.053, 1.08)]
     assert [word.confidence for word in words] == [None, None]
 
@@ -51,7 +51,7 @@ def test_more_tokens_than_frames_share_the_time():
 @given(st.lists(st.integers(1, 5), max_size=12), st.integers(1, 30), st.integers(0, 2**31))
 def test_any_tokens_keep_words_in_order_and_inside(tokens, frames, seed):
     log_probs = torch.from_numpy(np.random.default_rng(seed).standard_normal((frames, 7))).float().log_softmax(-1)
-    words = word_times(tokens, log_probs, CHARACTERS, start=2.0)
+    words, _ = word_times(tokens, log_probs, CHARACTERS, start=2.0)
     assert " ".join(word.text for word in words) == CHARACTERS.decode(tokens)
     times = [time for word in words for time in (word.start, word.end)]
     assert times == sorted(times)

@@ -44,7 +44,7 @@ def test_three_modes(packed, data, tmp_path):
         out = tmp_path / mode
         summary = decode_data(packed, data, mode, out)
         assert summary["utterances"] == 3 and summary["media_seconds"] == 3.0 and summary["rtf"] > 0
-        assert sorted(path.name for path in out.iterdir()) == ["decode.json", "nbest", "text", "weights"]
+        assert sorted(path.name for path in out.iterdir()) == ["confidence", "decode.json", "nbest", "text", "weights"]
         assert [line.split(" ")[0] for line in lines(out / "text")] == ["s1-0", "s1-1", "s1-2"]
         texts[mode] = lines(out / "text")
         assert all(len(line.split("\t")) == 3 for line in lines(out / "nbest"))

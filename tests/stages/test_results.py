@@ -31,6 +31,7 @@ def run(tmp_path) -> Path:
     for mode, second in (("lip", "다라"), ("audio", "")):
         decoded = tmp_path / "exp" / f"decode_{mode}" / "test"
         write_table(decoded / "text", {"a-1": "가 나", "a-2": second})
+    (tmp_path / "exp" / "decode_lip" / "test" / "confidence").write_text("a-1 0.9 1.0\na-2 0.3\n")
     summary = {"audio_weight": 0.0, "rtf": 0.25, "options": {"beam_size": 4}}
     (tmp_path / "exp" / "decode_lip" / "test" / "decode.json").write_text(json.dumps(summary))
     trained = tmp_path / "exp" / "avsr"
@@ -61,7 +62,7 @@ def test_results(run, capsys):
     cells = [cell.strip() for cell in lip.strip("|").split("|")]
     assert cells[1] == "50.0 (0.0 to 100.0)", "two of four words: one utterance right, one wrong"
     assert cells[2].startswith("0.0 (") and cells[3].startswith("0.0 ("), "only a space is missing"
-    assert cells[4:] == ["0.0 (0.0 to 0.0)", "0.00", "0.25"]
+    assert cells[4:] == ["0.0 (0.0 to 0.0)", "13.3", "0.00", "0.25"], "one word surely right, one as good as sure, one unsure and wrong"
     assert "| audio only | 50.0" in text and "| 58 epochs, 50 minutes of wall time |" in text
     assert "max_epoch: 60" in text, "what training used, whatever the file says now"
     assert "| test | 2 | 0.00 | 1 | 1 | 0 |" in text, "of three utterances one has no crop"

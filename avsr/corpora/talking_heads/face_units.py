@@ -33,6 +33,16 @@ FACE_UNITS: tuple[str, ...] = (
     "eyeBlinkLeft",
     "eyeBlinkRight",
     "browInnerUp",
+    # Of faces that do not speak (avsr.corpora.talking_heads.quiet).
+    "jawLeft",
+    "jawRight",
+    "mouthLeft",
+    "mouthRight",
+    "mouthDimpleLeft",
+    "mouthDimpleRight",
+    "mouthFrownLeft",
+    "mouthFrownRight",
+    "tongueOut",
 )
 TONGUE_UP = 15.0  # mm that the tip rises against the jaw at weight 1 of tongueUp
 
