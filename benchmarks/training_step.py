@@ -19,7 +19,7 @@ from avsr.lips.mouth_shape import CHANNELS
 from avsr.model.audio_encoder import SAMPLES_PER_FRAME
 from avsr.model.avsr_model import AVSRModel, ModelConfig
 from avsr.training.task import make_config
-from avsr.training.trainer import multiplies_bfloat16
+from avsr.processor import multiplies_bfloat16
 from benchmarks.measure import medians, print_machine
 
 VOCABULARY = 60

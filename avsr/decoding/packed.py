@@ -139,6 +139,13 @@ def write_with_meta(path: str | os.PathLike, out: Path, meta: dict[str, Any]) ->
     _write_zip(Path(out), _read_zip(Path(path)) | {META: _yaml(meta, "meta")})
 
 
+def write_adapted(path: str | os.PathLike, out: Path, state: dict[str, torch.Tensor], meta: dict[str, Any]) -> None:
+    """Write the packed model `path` to `out` with other weights of the same shapes, as precise as its own, and another story."""
+    half = "float16" in str(meta.get("weights", ""))
+    members = _read_zip(Path(path)) | {META: _yaml(meta, "meta"), WEIGHTS: _state_bytes(state, half)}
+    _write_zip(Path(out), members)
+
+
 def load_lm(source: Path | bytes, where: object, tokenizer: Tokenizer) -> Ngram:
     """A language model for these tokens; ModelError where it cannot be read or is of others."""
     from avsr.language.ngram import load_ngram

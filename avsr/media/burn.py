@@ -34,7 +34,7 @@ def _lettering(text: str, height: int, width: int) -> tuple[np.ndarray, np.ndarr
 
     size = max(8, round(height * _LETTER))
     while True:
-        font, edge = _font(size), max(1, size // 12)
+        font, edge = korean_font(size), max(1, size // 12)
         spacing = size // 4
         left, up, right, down = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox(
             (0, 0), text, font=font, spacing=spacing, align="center", stroke_width=edge
@@ -56,7 +56,8 @@ def _lettering(text: str, height: int, width: int) -> tuple[np.ndarray, np.ndarr
     return light[: height - top], cover[: height - top], top
 
 
-def _font(size: int):
+def korean_font(size: int):
+    """The Korean font at `size` pixels; MediaError where it is not installed."""
     from importlib.util import find_spec
 
     from PIL import ImageFont

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from espnet2.train.trainer import Trainer, TrainerOptions
 
-from avsr.processor import processor_flags
+from avsr.processor import multiplies_bfloat16
 from avsr.training.checkpoint import is_whole, keep_earlier
 
 
@@ -48,8 +48,3 @@ class SafeTrainer(Trainer):
             temporary = weights.with_name(f".{weights.name}.{os.getpid()}")  # one for each process of a distributed run
             torch.save(model.state_dict(), temporary)
             os.replace(temporary, weights)
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions for bfloat16 (AVX-512, AMX or Arm); without them it is slower than float32."""
-    return not processor_flags().isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
