@@ -82,6 +82,13 @@ def transcribe(
     )
 
 
+class LmKind(str, Enum):
+    """What a language model is made of."""
+
+    ngram = "ngram"
+    neural = "neural"
+
+
 @app.command(short_help="Train a language model on text, for transcribe --lm.")
 def lm(
     text: Annotated[
@@ -91,17 +98,21 @@ def lm(
     model: Annotated[
         Optional[Path], typer.Option(help="Packed model that it is for.", show_default="as for transcribe")
     ] = None,
+    kind: Annotated[LmKind, typer.Option(help="In seconds (ngram), or an LSTM in minutes (neural).")] = LmKind.ngram,
     order: Annotated[
         Optional[int], typer.Option(help="Tokens of the longest n-gram, 2 to 12.", show_default="8 for jamo, else 4")
     ] = None,
+    epochs: Annotated[Optional[int], typer.Option(min=1, help="Of the LSTM, at most.", show_default="30")] = None,
+    seed: Annotated[int, typer.Option(help="Of the LSTM.")] = 1,
     test: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Other text, to tell the perplexity of.")] = None,
 ) -> None:
-    """Train an n-gram language model in the tokens of a packed model, and say how well it foretells a text."""
+    """Train a language model in the tokens of a packed model, and say how well it foretells a text."""
     from avsr.decoding.default_model import find_model
     from avsr.decoding.packed import read_tokenizer
     from avsr.language.train import train_lm
 
-    print(train_lm(text, read_tokenizer(model or find_model()), out, order=order, test=test))
+    options = {"kind": kind.value, "order": order, "epochs": epochs, "seed": seed, "test": test}
+    print(train_lm(text, read_tokenizer(model or find_model()), out, **options))
 
 
 @app.command(short_help="Teach a model on clips of one person.")

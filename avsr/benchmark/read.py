@@ -73,7 +73,7 @@ def read_one(packed: PackedModel, audio: Said | None, lip: Said | None, mode: st
     frames = len((audio or lip).log_probs)
     with torch.inference_mode():
         fused = packed.model.fuse(*streams, torch.tensor([frames]))
-        found = search(packed.model.decoder, fused.memory[0], fused.log_probs[0], options, Language(packed.ngram))
+        found = search(packed.model.decoder, fused.memory[0], fused.log_probs[0], options, Language(packed.lm))
     return packed.tokenizer.decode(found[0].tokens), round(float(fused.weights[0, :, 0].mean()), 4)
 
 

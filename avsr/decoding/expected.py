@@ -25,9 +25,9 @@ def expect(
     Raises:
         AvsrError: a file cannot be used, or a weight is given without a language model.
     """
-    ngram = packed.ngram if lm is None else load_lm(lm, lm, packed.tokenizer)
+    known = packed.lm if lm is None else load_lm(lm, lm, packed.tokenizer)
     if lm_weight is not None:
-        if ngram is None:
+        if known is None:
             raise AvsrError("a weight of the language model is given, and this model came with none: give --lm FILE too.")
         options = dataclasses.replace(options, lm_weight=float(lm_weight))
     if options.greedy and (lm is not None or lm_weight is not None or bias is not None):
@@ -35,7 +35,7 @@ def expect(
     phrases = () if bias is None else read_phrases(bias, packed.tokenizer)
     tokenizer = packed.tokenizer
     spaces = tuple(place for place, token in enumerate(tokenizer.token_list) if token == SPACE)
-    return options, Language(ngram, phrases, None if tokenizer.token_type == "bpe" else spaces)
+    return options, Language(known, phrases, None if tokenizer.token_type == "bpe" else spaces)
 
 
 def read_phrases(path: Path, tokenizer: Tokenizer) -> tuple[tuple[int, ...], ...]:

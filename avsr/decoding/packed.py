@@ -1,7 +1,7 @@
 """A packed model: one zip with the model's configuration, weights, tokens and story; written here and read here.
 
 Members: config.yaml (format, vocabulary, model_conf), model.pth (state dict, float32 or in part float16), tokens.txt,
-token_type, bpe.model (for bpe), lm.npz (a language model, where there is one), meta.yaml (recipe, commit, seed, data hash,
+token_type, bpe.model (for bpe), lm.npz (a language model, where there is one, of either kind), meta.yaml (recipe, commit, seed, data hash,
 what it is in a sentence, `streams`: what it was trained on, `decode`: its search options, `card`: what `avsr.stages.card` put
 in).
 """
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from avsr.language.ngram import Ngram
+    from avsr.language.neural import NeuralLM
     from avsr.model.avsr_model import AVSRModel
 
 FORMAT = 2  # 1 had a fusion that did not ask whether the streams agree
@@ -46,7 +47,7 @@ class PackedModel:
     tokenizer: Tokenizer
     meta: dict[str, Any]
     path: Path
-    ngram: Ngram | None = None
+    lm: Ngram | NeuralLM | None = None
 
     @property
     def streams(self) -> frozenset[str]:
@@ -114,8 +115,8 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
     model = _build(config.get("model_conf"), len(tokenizer), f"{path}: {CONFIG}")
     _fill(model, _read_state(members[WEIGHTS], f"{path}: {WEIGHTS}"), path)
     meta = parse_yaml(members[META], f"{path}: {META}", error=ModelError)
-    ngram = load_lm(members[LM], f"{path}: {LM}", tokenizer) if LM in members else None
-    return PackedModel(model.to(device).eval(), tokenizer, meta, path, ngram)
+    lm = load_lm(members[LM], f"{path}: {LM}", tokenizer) if LM in members else None
+    return PackedModel(model.to(device).eval(), tokenizer, meta, path, lm)
 
 
 def read_meta(path: str | os.PathLike) -> dict[str, Any]:
@@ -146,14 +147,25 @@ def write_adapted(path: str | os.PathLike, out: Path, state: dict[str, torch.Ten
     _write_zip(Path(out), members)
 
 
-def load_lm(source: Path | bytes, where: object, tokenizer: Tokenizer) -> Ngram:
-    """A language model for these tokens; ModelError where it cannot be read or is of others."""
-    from avsr.language.ngram import load_ngram
-
-    ngram = load_ngram(source, where)
-    if ngram.token_list != tokenizer.token_list:
+def load_lm(source: Path | bytes, where: object, tokenizer: Tokenizer) -> Ngram | NeuralLM:
+    """A language model for these tokens, of either kind; ModelError where it cannot be read or is of others."""
+    if _is_neural(source):
+        from avsr.language.neural import load_neural as load
+    else:
+        from avsr.language.ngram import load_ngram as load
+    lm = load(source, where)
+    if lm.token_list != tokenizer.token_list:
         raise ModelError(f"{where}: is of other tokens than the model; train it for this model with `avsr lm --model`.")
-    return ngram
+    return lm
+
+
+def _is_neural(source: Path | bytes) -> bool:
+    """Whether it is what torch saves; numpy saves a zip too."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _build(conf: Any, vocabulary: int, where: object) -> AVSRModel:

@@ -112,7 +112,7 @@ class Recognizer:
         from avsr.decoding.shared_memory import share_memory
 
         self.packed, self.options, self.device = packed, options, device
-        self.language = Language(packed.ngram) if language is None else language
+        self.language = Language(packed.lm) if language is None else language
         self.calibration = read_weights(packed.meta, packed.path)
         share_memory(packed.model.decoder)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from espnet2.asr.decoder.abs_decoder import AbsDecoder
 
     from avsr.language.ngram import Ngram
+    from avsr.language.neural import NeuralLM
 
 _DEAD = -1e7  # the prefix score gives -1e10 to what cannot be; weighted, that is still far below any real score
 
@@ -79,7 +80,7 @@ class Language:
     spaces: ids after which a word begins; None for pieces that hold their spaces, where one may begin anywhere.
     """
 
-    ngram: Ngram | None = None
+    lm: Ngram | NeuralLM | None = None
     phrases: tuple[tuple[int, ...], ...] = ()
     spaces: tuple[int, ...] | None = ()
 
@@ -147,6 +148,7 @@ def _beam_search(
         from espnet.nets.scorers.length_bonus import LengthBonus
 
         from avsr.decoding.prefix_score import CTCPrefixScorer
+        from avsr.language.ngram import Ngram
         from avsr.language.scorers import BiasScorer, NgramScorer
 
     # It warns whenever a hypothesis is as long as it may be.
@@ -155,8 +157,9 @@ def _beam_search(
     scorers = {"decoder": decoder, "ctc": CTCPrefixScorer(log_probs, vocabulary - 1)}
     scorers["length_bonus"] = LengthBonus(vocabulary)
     weights = {"decoder": 1 - options.ctc_weight, "ctc": options.ctc_weight, "length_bonus": options.length_bonus}
-    if language.ngram is not None:
-        scorers["lm"], weights["lm"] = NgramScorer(language.ngram), options.lm_weight
+    if language.lm is not None:
+        scorers["lm"] = NgramScorer(language.lm) if isinstance(language.lm, Ngram) else language.lm.scorer
+        weights["lm"] = options.lm_weight
     if language.phrases:
         scorers["bias"] = BiasScorer(language.phrases, vocabulary, language.spaces)
         weights["bias"] = options.bias_weight

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from avsr.corpora.labels import read_label_text
 from avsr.errors import AvsrError
@@ -14,18 +15,33 @@ from avsr.tables import read_table
 from avsr.text.normalize import normalize_scoring, normalize_training
 from avsr.text.tokens import Tokenizer
 
+if TYPE_CHECKING:
+    from avsr.language.neural import NeuralLM
+
+KINDS = ("ngram", "neural")
 DEFAULT_ORDERS = {"jamo": 8, "char": 4, "bpe": 4}  # about three syllables before the next
 
 
 def train_lm(
-    texts: Sequence[Path], tokenizer: Tokenizer, out: Path, *, order: int | None = None, test: Path | None = None
+    texts: Sequence[Path],
+    tokenizer: Tokenizer,
+    out: Path,
+    *,
+    kind: str = "ngram",
+    order: int | None = None,
+    epochs: int | None = None,
+    seed: int = 1,
+    test: Path | None = None,
 ) -> str:
     """Learn `texts`, write `out`, and tell what came of it in a line or two.
 
     Args:
         texts: each with one sentence a line, or a data directory's table, whose name is `text`.
         tokenizer: the recogniser's.
+        kind: "ngram", in seconds; or "neural", an LSTM, in minutes, which an interrupted run goes on with.
         order: of the longest n-gram; None for what suits the tokens.
+        epochs: the most that the LSTM learns, None for its default; it stops where it foretells sentences held out no better.
+        seed: of the LSTM.
         test: other sentences, on which the perplexity is told.
 
     Raises:
@@ -35,10 +51,23 @@ def train_lm(
     sentences, left_out = tokenized([sentence for text in texts for sentence in read_sentences(text)], tokenizer)
     if not sentences:
         raise AvsrError(f"{texts[0]}: has no sentence that these tokens can write; give a text with one sentence a line.")
-    model = train_ngram(sentences, tokenizer.token_list, DEFAULT_ORDERS[tokenizer.token_type] if order is None else order)
+    if kind not in KINDS:
+        raise AvsrError(f"kind {kind}: a language model is {' or '.join(KINDS)}.")
+    if kind == "neural" and order is not None or kind == "ngram" and epochs is not None:
+        raise AvsrError("an order belongs to the kind ngram, epochs to the kind neural; leave one of them out.")
+    if kind == "ngram":
+        model: Ngram | NeuralLM = train_ngram(sentences, tokenizer.token_list, DEFAULT_ORDERS[tokenizer.token_type] if order is None else order)
+        what = f"{sum(len(level.tokens) for level in model.levels):,} n-grams of up to {model.order} tokens"
+    else:
+        from avsr.decoding.runtime import limit_threads
+        from avsr.language.neural import train_neural
+
+        limit_threads()
+        limits = {} if epochs is None else {"epochs": epochs}
+        model = train_neural(sentences, tokenizer.token_list, out.with_name(f".{out.name}.training"), seed=seed, **limits)
+        what = f"an LSTM of {sum(value.numel() for value in model.network.parameters()) / 1e6:.1f} M weights"
     model.save(out)
-    grams = sum(len(level.tokens) for level in model.levels)
-    said = f"{out}: {grams:,} n-grams of up to {model.order} tokens, from {len(sentences):,} sentences in {time.monotonic() - began:.1f} s"
+    said = f"{out}: {what}, from {len(sentences):,} sentences in {time.monotonic() - began:.1f} s"
     said += f", {out.stat().st_size / 1e6:.2f} MB"
     said += f"; {left_out:,} hold what the tokens cannot write, and were left out" if left_out else ""
     return said if test is None else f"{said}\n{_told_perplexity(model, test, tokenizer)}"
@@ -62,14 +91,14 @@ def tokenized(sentences: Sequence[str], tokenizer: Tokenizer) -> tuple[list[list
     return kept, len(sentences) - len(kept)
 
 
-def perplexities(model: Ngram, sentences: Sequence[Sequence[int]], syllables: int) -> tuple[float, float]:
+def perplexities(model: Ngram | NeuralLM, sentences: Sequence[Sequence[int]], syllables: int) -> tuple[float, float]:
     """Of a token and of a syllable (or letter, spaces not counted), each sentence's end counted as one of both."""
     total = sum(model.score(sentence) for sentence in sentences)
     tokens = sum(len(sentence) + 1 for sentence in sentences)
     return math.exp(-total / tokens), math.exp(-total / (syllables + len(sentences)))
 
 
-def _told_perplexity(model: Ngram, test: Path, tokenizer: Tokenizer) -> str:
+def _told_perplexity(model: Ngram | NeuralLM, test: Path, tokenizer: Tokenizer) -> str:
     sentences, left_out = tokenized(read_sentences(test), tokenizer)
     if not sentences:
         return f"{test}: no perplexity, as these tokens can write none of its {left_out:,} sentences"

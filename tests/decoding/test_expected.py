@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from avsr.decoding.expected import expect, read_phrases
 from avsr.decoding.packed import load_packed, pack, read_tokenizer
 from avsr.decoding.recognizer import Recognizer, packed_options
-from avsr.decoding.search import DecodeOptions
+from avsr.decoding.search import DecodeOptions, Language
 from avsr.errors import AvsrError, ModelError
 from avsr.language.train import train_lm
+from avsr.lips.mouth_clip import MouthClip
 from tests.decoding.conftest import DECODE, SENTENCES
 
 NOTHING = {"lm": None, "lm_weight": None, "bias": None}
@@ -28,18 +30,18 @@ def language(packed, tmp_path):
 def test_a_language_model_is_packed_and_used(run, packed, language, video, face, tmp_path):
     pack(*run, tmp_path / "with.zip", {"decode": DECODE | {"lm_weight": 10.0}}, lm=language)
     plain, knowing = Recognizer.load(packed), Recognizer.load(tmp_path / "with.zip")
-    assert knowing.language.ngram is not None and plain.language.ngram is None
+    assert knowing.language.lm is not None and plain.language.lm is None
     said = [knowing.packed.tokenizer.encode(model.transcribe(video, "lip").text) for model in (plain, knowing)]
-    perplexities = [math.exp(-knowing.language.ngram.score(tokens) / (len(tokens) + 1)) for tokens in said]
+    perplexities = [math.exp(-knowing.language.lm.score(tokens) / (len(tokens) + 1)) for tokens in said]
     assert perplexities[1] < 5 < 10 < perplexities[0], "with such a weight a random model says what the language says"
 
 
 def test_what_is_given_stands_in_the_place_of_what_was_packed(packed, language, tmp_path):
     model = load_packed(packed)
     options = packed_options(model.meta, packed)
-    assert expect(model, options, **NOTHING)[1].ngram is None
+    assert expect(model, options, **NOTHING)[1].lm is None
     options, known = expect(model, options, **NOTHING | {"lm": language, "lm_weight": 0.7})
-    assert options.lm_weight == 0.7 and known.ngram is not None and len(known.spaces) == 1
+    assert options.lm_weight == 0.7 and known.lm is not None and len(known.spaces) == 1
     with pytest.raises(AvsrError, match="this model came with none: give --lm FILE too"):
         expect(model, options, **NOTHING | {"lm_weight": 0.7})
     with pytest.raises(AvsrError, match="best token of each frame, which asks no language"):
@@ -70,3 +72,17 @@ def test_a_list_of_names(packed, tmp_path):
     names.write_text("!\n", encoding="utf-8")
     with pytest.raises(AvsrError, match="names.txt: holds no word"):
         read_phrases(names, tokenizer)
+
+
+def test_a_neural_language_model_is_asked_too(packed, tmp_path):
+    model = load_packed(packed)
+    text = tmp_path / "t.txt"
+    text.write_text("반갑습니다 반갑습니다\n오늘 날씨가\n" * 30, encoding="utf-8")
+    train_lm([text], model.tokenizer, tmp_path / "n.lm", kind="neural", epochs=3)
+    options, language = expect(model, packed_options(model.meta, packed), lm=tmp_path / "n.lm", lm_weight=3.0, bias=None)
+    clip = MouthClip(np.random.default_rng(1).integers(0, 255, (30, 96, 96), dtype=np.uint8), np.ones(30, np.float32))
+    plain = Recognizer(model, options, language=Language()).recognise(None, clip, "lip")
+    asked = Recognizer(model, options, language=language).recognise(None, clip, "lip")
+    score = language.lm.score
+    encoded = [model.tokenizer.encode(found.text) for found in (asked, plain)]
+    assert asked.text != plain.text and score(encoded[0]) / (len(encoded[0]) + 1) > score(encoded[1]) / (len(encoded[1]) + 1)
