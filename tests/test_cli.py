@@ -21,7 +21,9 @@ HEAVY = {"numpy", "torch", "cv2", "av", "mediapipe", "scipy", "librosa", "espnet
 # What users may have put into their scripts: an addition is one more word here, a removal breaks somebody.
 FROZEN = {
     "transcribe": {"videos", "--model", "--mode", "--out", "--lm", "--lm_weight", "--bias"},
-    "lm": {"--text", "--out", "--model", "--order", "--test"},
+    "lm": {"--text", "--out", "--model", "--kind", "--order", "--epochs", "--seed", "--test"},
+    "adapt": {"--clips", "--out", "--model", "--steps", "--seed"},
+    "explain": {"video", "--out", "--model", "--start", "--seconds"},
     "crop": {"folder", "--out", "--nj", "--mouth-only"},
     "synth": {
         "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--no-sound", "--layout",
@@ -86,7 +88,7 @@ def test_version():
     assert (done.returncode, done.stdout) == (0, f"avsr {avsr.__version__}\n")
 
 
-@pytest.mark.parametrize("command", [(), ("transcribe",), ("crop",), ("synth",), ("doctor",)])
+@pytest.mark.parametrize("command", [(), ("transcribe",), ("crop",), ("synth",), ("adapt",), ("explain",), ("doctor",)])
 def test_help_imports_nothing_heavy(command):
     script = (
         "import sys\n"

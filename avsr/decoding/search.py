@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ class DecodeOptions:
     ctc_weight: float = 0.4
     length_bonus: float = 0.0
     nbest: int = 5
+    nbest_spread: float = 0.5
     maxlenratio: float = 0.0
     lm_weight: float = 0.3
     bias_weight: float = 1.0
@@ -41,8 +43,9 @@ class DecodeOptions:
                 raise AvsrError(f"decode option {field.name} is {value!r}; give a {'whole ' if whole else ''}number.")
         if self.beam_size < 1 or self.nbest < 1:
             raise AvsrError(f"beam_size {self.beam_size} and nbest {self.nbest} must both be 1 or more.")
-        if not 0 <= self.ctc_weight <= 1:
-            raise AvsrError(f"decode option ctc_weight is {self.ctc_weight}; give 0 to 1.")
+        for name in ("ctc_weight", "nbest_spread"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise AvsrError(f"decode option {name} is {getattr(self, name)}; give 0 to 1.")
         if not 0 <= self.maxlenratio <= 1:
             raise AvsrError(f"decode option maxlenratio is {self.maxlenratio}; give 0 to 1 tokens a frame.")
         for name in ("lm_weight", "bias_weight"):
@@ -129,7 +132,28 @@ def search(
         tokens = tuple(token for token in hypothesis.yseq.tolist()[1:] if token not in (0, eos))
         if score > _DEAD:
             ranked.setdefault(tokens, score)
-    return [Hypothesis(tokens, score) for tokens, score in list(ranked.items())[: options.nbest]]
+    return spread([Hypothesis(tokens, score) for tokens, score in ranked.items()], options.nbest, options.nbest_spread)
+
+
+def spread(found: Sequence[Hypothesis], count: int, weight: float) -> list[Hypothesis]:
+    """`count` of the hypotheses, best first, the best among them: those with the best scores (`weight` 0), or those that differ most from what
+    was chosen before (1), or between (maximal marginal relevance: Carbonell and Goldstein, 1998).
+
+    A beam's best differ in a syllable's coda, a particle or a space; who looks for what was said is helped by other readings.
+    Likeness is 1 less the normalised edit distance of the tokens; scores go from 1 for the best to 0 for the worst.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    chosen, left = list(found[:1]), list(found[1:])
+    reach = max(found[0].score - found[-1].score, 1e-9)
+    likeness = [0.0] * len(left)
+    while left and len(chosen) < count:
+        likeness = [max(a, Levenshtein.normalized_similarity(h.tokens, chosen[-1].tokens)) for a, h in zip(likeness, left)]
+        worth = [(1 - weight) * (1 - (found[0].score - h.score) / reach) - weight * a for a, h in zip(likeness, left)]
+        best = max(range(len(left)), key=worth.__getitem__)
+        chosen.append(left.pop(best))
+        likeness.pop(best)
+    return sorted(chosen, key=lambda hypothesis: -hypothesis.score)
 
 
 def _greedy(log_probs: torch.Tensor) -> Hypothesis:

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from avsr.decoding.search import DecodeOptions, options_from, read_options, search
+from avsr.decoding.search import DecodeOptions, Hypothesis, options_from, read_options, search, spread
 from avsr.errors import AvsrError
 
 V = 6  # blank, unk, a, b, c, sos/eos
@@ -138,3 +140,26 @@ def test_files_of_options_that_cannot_be_read(tmp_path):
 def test_options_do_not_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         DecodeOptions().beam_size = 3  # type: ignore[misc]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 5), max_size=6).map(tuple), min_size=1, max_size=12, unique=True),
+    st.integers(1, 8),
+    st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+)
+def test_an_nbest_list_begins_with_the_best_and_holds_no_two_alike(readings, count, weight):
+    found = [Hypothesis(tokens, -1.5 * place) for place, tokens in enumerate(readings)]
+    chosen = spread(found, count, weight)
+    assert chosen[0] == found[0] and len(chosen) == min(count, len(found)) == len(set(chosen))
+    assert set(chosen) <= set(found)
+    if weight == 0.0:
+        assert chosen == found[:count]
+
+
+def test_an_nbest_list_spreads_over_readings_that_differ():
+    near = [Hypothesis((1, 2, 3, 4, 5, n), -1.0 - n / 10) for n in range(6, 9)]
+    far = Hypothesis((9, 8, 7), -2.2)
+    worst = Hypothesis((1, 2, 3, 4), -3.0)
+    assert spread([*near, far, worst], 2, 0.5) == [near[0], far]
+    assert spread([*near, far, worst], 2, 0.0) == near[:2]
