@@ -31,6 +31,7 @@ REQUIRES = [
     "sentencepiece",
     "jiwer>=4",
     "rapidfuzz",
+    "scikit-learn",
     "soxr",
     # Compiles the loops that draw made faces (librosa wants it too).
     "numba",

