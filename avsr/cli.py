@@ -73,13 +73,15 @@ def transcribe(
     bias: Annotated[
         Optional[Path], typer.Option(metavar="FILE", help="Names and words that will be said, one a line: they are likelier.")
     ] = None,
+    mouth_only: Annotated[
+        bool, typer.Option("--mouth-only", help="The videos already show only the mouth: do not look for a face.")
+    ] = False,
 ) -> None:
     """Write what is said as captions (.srt, .vtt), text (.txt) and data (.json), named after each video."""
     from avsr.decoding.transcribe import transcribe_files
 
-    raise typer.Exit(
-        transcribe_files(videos, model=model, mode=mode.value, out=out, lm=lm, lm_weight=lm_weight, bias=bias)
-    )
+    language = {"lm": lm, "lm_weight": lm_weight, "bias": bias}
+    raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, mouth_only=mouth_only, **language))
 
 
 class LmKind(str, Enum):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avsr.lips import extract
-from benchmarks.measure import medians, print_machine, videos
+from benchmarks.measure import drawn_video, medians, print_machine, videos
 
 
 def crop(paths: Sequence[Path], stride: int) -> int:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as work:
-        paths = videos(options.clips, Path(work), seconds=options.seconds)
+        paths = videos(options.clips) if options.clips else [drawn_video(Path(work), options.seconds)]
         frames = crop(paths, extract.STRIDE)
         times = medians({"ours": lambda: crop(paths, extract.STRIDE), "every": lambda: crop(paths, 1)}, options.runs)
     print_machine(options.runs)

@@ -36,16 +36,45 @@ def print_machine(runs: int) -> None:
     print(f"medians of {runs} runs; {describe_machine()}; {describe_versions()}; commit {describe_commit()}", flush=True)
 
 
-def videos(folder: Path | None, work: Path, *, seconds: float, size: tuple[int, int] = (640, 480)) -> list[Path]:
-    """The videos under `folder`; where that is None, one made in `work`: a drawn face that speaks over a rising tone."""
-    if folder is not None:
-        found = files_under(folder, VIDEO_SUFFIXES)
-        if not found:
-            raise SystemExit(f"{folder}: holds no video; give --clips a folder that does.")
-        return found
+def videos(folder: Path) -> list[Path]:
+    """The videos under `folder`, of which there must be some."""
+    found = files_under(folder, VIDEO_SUFFIXES)
+    if not found:
+        raise SystemExit(f"{folder}: holds no video; give --clips a folder that does.")
+    return found
+
+
+def drawn_video(work: Path, seconds: float, size: tuple[int, int] = (640, 480)) -> Path:
+    """A video made in `work` of a drawn face whose mouth opens and closes over a rising tone."""
     from tests.media_maker import make_video
 
-    return [make_video(work / "drawn.mp4", seconds=seconds, size=size, picture=lambda time: face_picture(time, size))]
+    return make_video(work / "drawn.mp4", seconds=seconds, size=size, picture=lambda time: face_picture(time, size))
+
+
+def talking_video(work: Path, seconds: float) -> Path:
+    """A made person in `work` who says the quick start's sentences one after the other, for `seconds` or a little more, 640x480."""
+    from avsr.corpora.talking_heads.corpus import Item, Order
+    from avsr.corpora.talking_heads.quickstart import load_quickstart
+    from avsr.corpora.talking_heads.utterance import draw, say
+    from avsr.lips.mouth_clip import FPS
+    from avsr.media.audio import SAMPLE_RATE
+    from avsr.media.write import write_video
+
+    order, pictures, sounds = Order(seed=1, full_face=True), [], []
+    voice = None
+    for number, speech in enumerate(load_quickstart()):
+        voice = voice or speech.speaker
+        if speech.speaker != voice or sum(map(len, pictures)) >= seconds * FPS:
+            continue
+        item = Item(f"{voice}f1-{number:06d}", "test", voice, 0, speech.text, speech.name)
+        spoken = say(item, order)
+        frames, *_ = draw(item, order, spoken)
+        sound = np.zeros(len(frames) * SAMPLE_RATE // FPS, np.float32)
+        sound[: len(spoken.samples)] = spoken.samples[: len(sound)]
+        pictures.append(frames)
+        sounds.append(sound)
+    write_video(work / "talking.mp4", np.concatenate(pictures), FPS, np.concatenate(sounds))
+    return work / "talking.mp4"
 
 
 def face_picture(time: float, size: tuple[int, int]) -> np.ndarray:

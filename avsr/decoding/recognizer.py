@@ -192,7 +192,12 @@ class Recognizer:
             return self.packed.model.encode(speech, speech_lengths, video, video_lengths, confidence)
 
     def transcribe(
-        self, path: str | Path, mode: str = "auto", *, progress: Callable[[float], None] | None = None
+        self,
+        path: str | Path,
+        mode: str = "auto",
+        *,
+        mouth_only: bool = False,
+        progress: Callable[[float], None] | None = None,
     ) -> Result:
         """Recognise a file, window by window and piece by piece.
 
@@ -202,6 +207,7 @@ class Recognizer:
         Args:
             path: anything that `avsr.media` opens.
             mode: auto, av, audio or lip.
+            mouth_only: the pictures show nothing but the mouth; no face is looked for.
             progress: told the media second up to which all is done.
 
         Raises:
@@ -211,7 +217,7 @@ class Recognizer:
         alone = _ALONE.get(self.packed.streams) if mode == "auto" else None
         if mode != "auto":
             self._check_trained(mode)
-        streams = open_streams(Path(path), alone or mode)
+        streams = open_streams(Path(path), alone or mode, mouth_only=mouth_only)
         if alone:
             streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
         segments: list[Segment] = []

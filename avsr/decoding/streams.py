@@ -50,7 +50,8 @@ class Window:
 class Streams:
     """A file opened for a mode; iterate `windows()`, then the rest is known.
 
-    `mode` narrows from "auto" to what the file has; `reason` says why, in words. `sound_damaged` and `picture_damaged`
+    `mode` narrows from "auto" to what the file has; `reason` says why, in words. With `mouth_only` its pictures already are
+    mouths, and no face is looked for. `sound_damaged` and `picture_damaged`
     are spans that could not be decoded, `unseen` those of frames without a usable mouth. `end` is where the last sample
     or picture ends, `shown` the last picture alone, in media seconds.
     """
@@ -64,6 +65,7 @@ class Streams:
     unseen: list[Span] = field(default_factory=list)
     heard: bool = False
     seen: bool = False
+    mouth_only: bool = False
     end: float = 0.0
     shown: float = 0.0
 
@@ -108,7 +110,7 @@ class Streams:
 
     def _mouth(self, start: float, length: int) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
         """(t, 96, 96) uint8 and (t,) float32 for at most `length` frames: fewer where the picture ends or is lost."""
-        from avsr.lips.extract import find_mouths
+        from avsr.lips.extract import find_mouths, fit_mouths
         from avsr.media.video import VideoReader
 
         count, clips = 0, []
@@ -121,7 +123,10 @@ class Streams:
                 yield frame
 
         try:
-            clips = find_mouths(counted(), start)
+            if self.mouth_only:
+                clips = [clip for clip in [fit_mouths(counted(), start)] if clip is not None]
+            else:
+                clips = find_mouths(counted(), start)
         except MediaError as error:
             if start == 0 and self.mode != "auto":
                 raise
@@ -186,7 +191,7 @@ def _padded(window: Window, length: int) -> Window:
     return Window(window.start, samples, frames, confidence, window.last)
 
 
-def open_streams(path: Path, mode: str) -> Streams:
+def open_streams(path: Path, mode: str, *, mouth_only: bool = False) -> Streams:
     """See what a file holds and whether it can be recognised in this mode; AvsrError says what to do where it cannot."""
     if mode not in MODES:
         raise AvsrError(f"mode {mode!r} is unknown; give one of {', '.join(MODES)}.")
@@ -198,5 +203,5 @@ def open_streams(path: Path, mode: str) -> Streams:
     if info.audio is None:
         if mode in ("av", "audio"):
             raise MediaError(f"{path}: holds no sound, which mode {mode} needs; use --mode lip.")
-        return Streams(Path(path), "lip", info, "it holds no sound" if mode == "auto" else "")
-    return Streams(Path(path), mode, info, "")
+        return Streams(Path(path), "lip", info, "it holds no sound" if mode == "auto" else "", mouth_only=mouth_only)
+    return Streams(Path(path), mode, info, mouth_only=mouth_only)

@@ -34,12 +34,13 @@ def transcribe_files(
     lm: Path | None = None,
     lm_weight: float | None = None,
     bias: Path | None = None,
+    mouth_only: bool = False,
 ) -> int:
     """Recognise `videos` one after another; write .srt, .vtt, .txt and .json into `out`, or beside each video.
 
     Of several, those that cannot be used are listed in failed.tsv (path, reason) in the folder their files would be in,
     and the others are done. Progress and a line a video go to stderr. `lm`, `lm_weight`, `bias`: see
-    `avsr.decoding.expected.expect`.
+    `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth.
 
     Returns:
         The exit code: 1 when any failed.
@@ -60,7 +61,8 @@ def transcribe_files(
         for number, (video, target) in enumerate(targets, 1):
             count = f"{number}/{len(targets)} " if len(targets) > 1 else ""
             try:
-                line = _transcribe(recognizer, video, target, mode, lambda total, done: show(f"{count}{video.name}", total, done))
+                shown = lambda total, done: show(f"{count}{video.name}", total, done)  # noqa: E731
+                line = _transcribe(recognizer, video, target, mode, mouth_only, shown)
             except (AvsrError, OSError) as error:
                 if len(targets) == 1:
                     raise
@@ -88,13 +90,13 @@ def _load(model: Path, **expected: Any) -> Recognizer:
 
 
 def _transcribe(
-    recognizer: Recognizer, video: Path, target: Path, mode: str, show: Callable[[float | None, float], None]
+    recognizer: Recognizer, video: Path, target: Path, mode: str, mouth_only: bool, show: Callable[[float | None, float], None]
 ) -> str:
     """One video, and the line to say about it."""
     began = time.perf_counter()
     total = _check(video, target, mode) or None
     show(total, 0.0)
-    result = recognizer.transcribe(video, mode, progress=lambda done: show(total, done))
+    result = recognizer.transcribe(video, mode, mouth_only=mouth_only, progress=lambda done: show(total, done))
     write_result(result, target)
     spent = time.perf_counter() - began
     why = f", because {result.reason}" if result.reason else ""

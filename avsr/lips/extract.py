@@ -46,7 +46,10 @@ def extract_mouth_clips(
     path = Path(path)
     reader = VideoReader(path, fps=FPS, start=start, end=end)
     if mouth_only:
-        return [_fit_all(reader, path, start, end)]
+        fitted = fit_mouths(reader, start)
+        if fitted is None:
+            raise NoFaceError(f"{path}: holds no picture in {_span(start, end)}; give a span inside the video.")
+        return [fitted]
     clips = find_mouths(reader, start, max_faces=max_faces)
     if not clips:
         where = _span(start, end)
@@ -168,17 +171,15 @@ def _ahead(reader: Iterable[Frame]) -> Iterator[Frame]:
         reading.result()  # what went wrong in the thread goes wrong here
 
 
-def _fit_all(reader: Iterable[Frame], path: Path, start: float, end: float | None) -> MouthClip:
-    """A video that shows nothing but a mouth."""
+def fit_mouths(pictures: Iterable[Frame], start: float) -> MouthClip | None:
+    """The clip of pictures, 25 a second from media second `start` on, that show nothing but a mouth; None where there is none."""
     import cv2
 
     frames, confidence = [], []
-    for frame in reader:
+    for frame in pictures:
         frames.append(fit_mouth(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)))
         confidence.append(0.0 if frame.damaged else 1.0)
-    if not frames:
-        raise NoFaceError(f"{path}: holds no picture in {_span(start, end)}; give a span inside the video.")
-    return MouthClip(np.stack(frames), np.array(confidence, np.float32), start)
+    return MouthClip(np.stack(frames), np.array(confidence, np.float32), start) if frames else None
 
 
 def _halved(image: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from avsr.lips import extract
 from avsr.lips.folder import crop_folder
 from avsr.tables import write_table
 from benchmarks import compression, lips, lstm, measure, prefix_score, synth, training_step, transcribe
+from tests.corpora.talking_heads.test_head import needs_head
 from tests.decoding.conftest import DrawnFace, packed, run  # noqa: F401  (fixtures)
 from tests.media_maker import make_video
 
@@ -41,8 +42,8 @@ def test_lips(capsys, monkeypatch):
     assert extract.STRIDE == 2
 
 
-def test_transcribe(capsys, monkeypatch, packed):  # noqa: F811
-    monkeypatch.setattr(extract, "FaceDetector", DrawnFace)
+@needs_head
+def test_transcribe(capsys, face_model, packed):  # noqa: F811
     transcribe.main(["--model", str(packed), "--seconds", "0.6", "--runs", "1"])
     assert len(re.findall(r"mode (?:av|audio|lip): [\d.]+ s a second of video, [\d.]+ times", capsys.readouterr().out)) == 3
 

@@ -286,3 +286,19 @@ def test_real_clips(shared_data, face_model, packed, tmp_path):
     assert transcribe_files(clips, model=packed, mode="auto", out=tmp_path) == 0
     for clip in clips:
         assert json.loads((tmp_path / f"{clip.stem}.json").read_text(encoding="utf-8"))["mode"] == "av"
+
+
+def test_videos_that_show_only_a_mouth_are_read_without_a_face(packed, tmp_path, monkeypatch):
+    from avsr.lips import extract, speaking
+
+    def no_face(*_):
+        raise AssertionError("no face is to be looked for")
+
+    monkeypatch.setattr(extract, "FaceDetector", no_face)
+    monkeypatch.setattr(speaking, "speaking_probability", lambda frames, confidence: (confidence > 0).astype(np.float32))
+    rng = np.random.default_rng(3)
+    noise = rng.integers(0, 255, (60, 12, 12, 1), dtype=np.uint8).repeat(10, 1).repeat(10, 2).repeat(3, 3)
+    path = make_video(tmp_path / "mouth.mp4", seconds=2.0, size=(120, 120), picture=lambda time: noise[round(time * 25)], sound=speech)
+    assert transcribe_files([path], model=packed, mode="lip", out=tmp_path / "out", mouth_only=True) == 0
+    data = json.loads((tmp_path / "out" / "mouth.json").read_text(encoding="utf-8"))
+    assert data["mode"] == "lip" and data["text"] and not data["damaged"]["lips"]
