@@ -105,7 +105,7 @@ def lm(
         Optional[int], typer.Option(help="Tokens of the longest n-gram, 2 to 12.", show_default="8 for jamo, else 4")
     ] = None,
     epochs: Annotated[Optional[int], typer.Option(min=1, help="Of the LSTM, at most.", show_default="30")] = None,
-    seed: Annotated[int, typer.Option(help="Of the LSTM.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the LSTM.")] = 1,
     test: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Other text, to tell the perplexity of.")] = None,
 ) -> None:
     """Train a language model in the tokens of a packed model, and say how well it foretells a text."""
@@ -125,9 +125,9 @@ def adapt(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The new packed model, for example me.zip.")],
     model: Annotated[Optional[Path], typer.Option(help="Packed model to begin with.", show_default="as for transcribe")] = None,
     steps: Annotated[int, typer.Option(help="Batches of 8 clips.")] = 120,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same model.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same model.")] = 1,
 ) -> None:
-    """Teach a packed model for some minutes on clips of one person; kept is what reads a fifth of them, held out, best."""
+    """Teach a packed model for some minutes on clips of one person; written where it reads a fifth of them, held out, better."""
     from avsr.decoding.default_model import find_model
     from avsr.training.adapt import adapt_model
 
@@ -140,7 +140,7 @@ def explain(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.")],
     model: Annotated[Optional[Path], typer.Option(help="Packed model.", show_default="as for transcribe")] = None,
     start: Annotated[float, typer.Option(help="Second to begin at.")] = 0.0,
-    seconds: Annotated[float, typer.Option(help="How much to look at, up to 60.")] = 20.0,
+    seconds: Annotated[float, typer.Option(help="How much to look at, up to 30.")] = 20.0,
 ) -> None:
     """Read the lips and show for each word which pixels of which pictures it was read from: a strip and a small video."""
     from avsr.decoding.explain import explain_file

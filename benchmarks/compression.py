@@ -14,7 +14,7 @@ import numpy as np
 
 from avsr.decoding.default_model import find_model
 from avsr.decoding.recognizer import Recognizer
-from avsr.decoding.runtime import limit_threads
+from avsr.runtime import limit_threads
 from avsr.errors import AvsrError
 from avsr.lips.extract import extract_mouth_clips
 from avsr.lips.mouth_clip import MouthClip, load_mouth_clip

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from avsr.decoding.runtime import one_thread
+from avsr.runtime import one_thread
 from avsr.model.padded_lstm import PaddedLSTM
 from benchmarks.measure import medians, print_machine
 

@@ -74,7 +74,7 @@ def count_missed(folder: Path, found: Found) -> None:
 def count_cues(folder: Path, model: Path, found: Found) -> None:
     """Counts the captions of videos of whole faces, read by the lips."""
     from avsr.decoding.recognizer import Recognizer
-    from avsr.decoding.runtime import limit_threads
+    from avsr.runtime import limit_threads
     from avsr.media.captions import cues_from_words
 
     limit_threads()

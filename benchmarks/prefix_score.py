@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from avsr.decoding.prefix_score import CTCPrefixScorer
-from avsr.decoding.runtime import one_thread, quiet_imports
+from avsr.runtime import one_thread, quiet_imports
 from avsr.decoding.shared_memory import share_memory
 from benchmarks.measure import medians, print_machine
 

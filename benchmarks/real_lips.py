@@ -28,7 +28,7 @@ from avsr.decoding.default_model import find_model
 from avsr.decoding.likelihood import TextScores, lip_features, text_log_likelihood, unknown_tokens
 from avsr.decoding.packed import PackedModel, load_packed
 from avsr.decoding.recognizer import packed_options
-from avsr.decoding.runtime import limit_threads
+from avsr.runtime import limit_threads
 from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.lips.folder import crop_data_dir

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from avsr.decoding.runtime import one_thread
+from avsr.runtime import one_thread
 from avsr.errors import AvsrError
 from avsr.files import read_yaml
 from avsr.lips.mouth_shape import CHANNELS

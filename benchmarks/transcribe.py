@@ -14,7 +14,7 @@ from pathlib import Path
 
 from avsr.decoding.default_model import find_model
 from avsr.decoding.recognizer import Recognizer
-from avsr.decoding.runtime import limit_threads
+from avsr.runtime import limit_threads
 from avsr.errors import AvsrError
 from avsr.media.audio import AudioReader
 from avsr.media.probe import probe

@@ -150,7 +150,7 @@ def _materials(data: Path, noise: Path | None, limit: int | None) -> Materials:
 def load_model(path: Path) -> PackedModel:
     """The packed model at `path`, loaded once a process; ModelError where it cannot be used."""
     from avsr.decoding.packed import load_packed
-    from avsr.decoding.runtime import limit_threads
+    from avsr.runtime import limit_threads
 
     limit_threads()
     return load_packed(path)

@@ -2,55 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from avsr.errors import AvsrError, ModelError
+from avsr.text.normalize import normalize_scoring
 
-FEATURES = ("posterior", "least", "agreement", "sound")
+FEATURES = ("posterior", "least", "sound")
 BINS = 10
 _EPS = 1e-3
 _RIDGE = 1e-2  # of the weights; the features are of the order of one
 _FEWEST = 30  # words, of which some right and some wrong, that a calibration can be drawn from
 
 
-def agreement(texts: Sequence[str], scores: Sequence[float]) -> list[float]:
-    """For each word of the first text, the share of the N-best's probability (softmax of `scores`) that has it in that place.
-
-    An N-best list is a poor man's word lattice, whose posteriors are the classic confidence (Wessel et al., 2001, IEEE
-    Transactions on Speech and Audio Processing 9).
-    """
-    words = texts[0].split()
-    chances = np.exp(np.asarray(scores, float) - max(scores))
-    chances /= chances.sum()
-    shares = np.zeros(len(words))
-    for text, chance in zip(texts, chances, strict=True):
-        matcher = difflib.SequenceMatcher(None, words, text.split(), autojunk=False)
-        for block in matcher.get_matching_blocks():
-            shares[block.a : block.a + block.size] += chance
-    return shares.clip(0.0, 1.0).tolist()
-
-
-def word_features(posteriors: Sequence[tuple[float, float]], shares: Sequence[float], sound: float) -> np.ndarray:
-    """(N, 4) for FEATURES: logits of a word's mean and least token posterior and of its agreement, and the weight of the
-    sound, of N words.
+def word_features(posteriors: Sequence[tuple[float, float]], sound: float) -> np.ndarray:
+    """(N, 3) for FEATURES: logits of a word's mean and least token posterior, and the weight of the sound, of N words.
 
     Args:
         posteriors: mean and least posterior of each word's tokens in their frames, 0 to 1.
-        shares: what `agreement` gives.
         sound: weight of the sound in the utterance, 0 to 1.
     """
     if not len(posteriors):
         return np.zeros((0, len(FEATURES)))
     means, leasts = np.asarray(posteriors, float).T
-    return np.column_stack([_logit(means), _logit(leasts), _logit(np.asarray(shares)), np.full(len(means), sound)])
+    return np.column_stack([_logit(means), _logit(leasts), np.full(len(means), sound)])
 
 
 def calibrate(features: np.ndarray, right: np.ndarray) -> dict[str, float]:
-    """Logistic regression (Platt, 1999) of whether a word is right on its features (N, 4), with a ridge.
+    """Logistic regression (Platt, 1999) of whether a word is right on its features (N, 3), with a ridge.
 
     Returns the weights by name, `bias` among them. AvsrError where there are too few words, or all are right or all wrong.
     """
@@ -90,17 +71,26 @@ def read_weights(meta: Mapping[str, Any], where: object) -> dict[str, float] | N
     return {name: float(found[name]) for name in names}
 
 
-def words_right(reference: str, hypothesis: str) -> list[bool]:
-    """For each word of the hypothesis, whether the reference has it in that place (of the alignment that WER counts by)."""
+def words_right(reference: str, words: Sequence[str]) -> list[bool | None]:
+    """For each recognised word, whether the reference has it in that place (of the alignment that WER counts by), both as they
+    are scored; None for a word of which nothing is scored, such as a mark.
+
+    A word may be scored as several (120300 as 십이만 삼백): it is right where all of them are.
+    """
     import jiwer
 
-    words = hypothesis.split()
-    right = [False] * len(words)
-    if not reference.split():
-        return right
-    for chunk in jiwer.process_words(" ".join(reference.split()), " ".join(words)).alignments[0]:
-        if chunk.type == "equal":
-            right[chunk.hyp_start_idx : chunk.hyp_end_idx] = [True] * (chunk.hyp_end_idx - chunk.hyp_start_idx)
+    parts = [normalize_scoring(word).split() for word in words]
+    owners = [place for place, own in enumerate(parts) for _ in own]
+    right: list[bool | None] = [True if own else None for own in parts]
+    wanted, said = normalize_scoring(reference).split(), [part for own in parts for part in own]
+    hit = [False] * len(said)
+    if wanted:
+        for chunk in jiwer.process_words(" ".join(wanted), " ".join(said)).alignments[0]:
+            if chunk.type == "equal":
+                hit[chunk.hyp_start_idx : chunk.hyp_end_idx] = [True] * (chunk.hyp_end_idx - chunk.hyp_start_idx)
+    for owner, is_hit in zip(owners, hit, strict=True):
+        if not is_hit:
+            right[owner] = False
     return right
 
 

@@ -52,7 +52,7 @@ def decode_data(
     """
     from avsr.decoding.packed import read_meta
     from avsr.decoding.recognizer import Recognizer, packed_options
-    from avsr.decoding.runtime import limit_threads
+    from avsr.runtime import limit_threads
 
     jobs = read_jobs(data, mode)
     packed = packed_options(read_meta(model), model)

@@ -25,7 +25,7 @@ def expect(
     Raises:
         AvsrError: a file cannot be used, or a weight is given without a language model.
     """
-    known = packed.lm if lm is None else load_lm(lm, lm, packed.tokenizer)
+    known = packed.lm if lm is None else load_lm(lm, lm, packed.tokenizer, device=str(packed.device))
     if lm_weight is not None:
         if known is None:
             raise AvsrError("a weight of the language model is given, and this model came with none: give --lm FILE too.")

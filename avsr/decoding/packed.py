@@ -2,8 +2,8 @@
 
 Members: config.yaml (format, vocabulary, model_conf), model.pth (state dict, float32 or in part float16), tokens.txt,
 token_type, bpe.model (for bpe), lm.npz (a language model, where there is one, of either kind), meta.yaml (recipe, commit, seed, data hash,
-what it is in a sentence, `streams`: what it was trained on, `decode`: its search options, `card`: what `avsr.stages.card` put
-in).
+what it is in a sentence, `streams`: what it was trained on, `decode`: its search options, `confidence`: how a word's is made of
+what the search says, `card`: what `avsr.stages.card` put in).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avsr.decoding.runtime import quiet_imports
+from avsr.runtime import quiet_imports
 from avsr.errors import AvsrError, ModelError
 from avsr.files import parse_yaml, read_yaml
 from avsr.text.tokens import BPE_FILE, TOKENS_FILE, TYPE_FILE, Tokenizer, load_tokenizer
@@ -48,6 +48,11 @@ class PackedModel:
     meta: dict[str, Any]
     path: Path
     lm: Ngram | NeuralLM | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.model.parameters()).device
 
     @property
     def streams(self) -> frozenset[str]:
@@ -115,7 +120,7 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
     model = _build(config.get("model_conf"), len(tokenizer), f"{path}: {CONFIG}")
     _fill(model, _read_state(members[WEIGHTS], f"{path}: {WEIGHTS}"), path)
     meta = parse_yaml(members[META], f"{path}: {META}", error=ModelError)
-    lm = load_lm(members[LM], f"{path}: {LM}", tokenizer) if LM in members else None
+    lm = load_lm(members[LM], f"{path}: {LM}", tokenizer, device=device) if LM in members else None
     return PackedModel(model.to(device).eval(), tokenizer, meta, path, lm)
 
 
@@ -147,7 +152,7 @@ def write_adapted(path: str | os.PathLike, out: Path, state: dict[str, torch.Ten
     _write_zip(Path(out), members)
 
 
-def load_lm(source: Path | bytes, where: object, tokenizer: Tokenizer) -> Ngram | NeuralLM:
+def load_lm(source: Path | bytes, where: object, tokenizer: Tokenizer, *, device: str = "cpu") -> Ngram | NeuralLM:
     """A language model for these tokens, of either kind; ModelError where it cannot be read or is of others."""
     if _is_neural(source):
         from avsr.language.neural import load_neural as load
@@ -156,6 +161,8 @@ def load_lm(source: Path | bytes, where: object, tokenizer: Tokenizer) -> Ngram 
     lm = load(source, where)
     if lm.token_list != tokenizer.token_list:
         raise ModelError(f"{where}: is of other tokens than the model; train it for this model with `avsr lm --model`.")
+    if _is_neural(source):
+        lm.network.to(device)
     return lm
 
 

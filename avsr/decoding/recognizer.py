@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avsr.decoding.align import FRAME, word_times
-from avsr.decoding.confidence import agreement, confidences, read_weights, word_features
+from avsr.decoding.confidence import confidences, read_weights, word_features
 from avsr.decoding.packed import META, MODE_ALONE, PackedModel, load_packed
 from avsr.decoding.search import DecodeOptions, Language, options_from, search
-from avsr.decoding.segment import SAMPLES, SILENCE, Piece, speech_pieces
-from avsr.decoding.streams import FPS, Streams, Window, open_streams
+from avsr.decoding.pieces import pieces_of
+from avsr.decoding.segment import SAMPLES, SILENCE, Piece
+from avsr.decoding.streams import FPS, Window, open_streams
 from avsr.errors import AvsrError
 from avsr.lips.mouth_clip import MouthClip
 from avsr.media.captions import Word
@@ -155,7 +156,7 @@ class Recognizer:
         weights = encoded.fused.weights[0, :, 0].cpu().numpy()
         words, leasts = word_times(found[0].tokens, log_probs, tokenizer, start)
         posteriors = [(word.confidence or 0.0, least) for word, least in zip(words, leasts, strict=True)]
-        features = word_features(posteriors, agreement(list(texts), list(texts.values())), float(weights.mean()))
+        features = word_features(posteriors, float(weights.mean()))
         if self.calibration is not None:
             sure = confidences(features, self.calibration)
             words = [replace(word, confidence=round(float(value), 4)) for word, value in zip(words, sure, strict=True)]
@@ -222,7 +223,7 @@ class Recognizer:
             streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
         segments: list[Segment] = []
         done = 0.0
-        for window, pieces in _pieces(streams):
+        for window, pieces in pieces_of(streams):
             for piece in pieces:
                 segment = self._segment(window, piece, "auto" if mode == "auto" else streams.mode)
                 if segment is not None and segment.text:
@@ -264,39 +265,3 @@ class Recognizer:
 def packed_options(meta: dict[str, Any], path: str | Path) -> DecodeOptions:
     """What a packed model at `path` is searched with where nothing else is asked for."""
     return options_from(meta.get("decode") or {}, f"{path}: {META}, decode")
-
-
-def _pieces(streams: Streams):
-    """(window, pieces of it) in order; a piece that runs into the end of its window waits for what comes after."""
-    held: Window | None = None
-    for window in streams.windows():
-        window = window if held is None else _joined(held, window)
-        pieces, held = speech_pieces(window.samples, window.frames, _speaking(window)), None
-        if not window.last:
-            # From the last piece on if it may go on, else the last second, in which a soft beginning may hide.
-            keep = window.length - FPS
-            if pieces and pieces[-1].stop > keep:
-                keep = pieces.pop().first
-            held = _tail(window, max(keep, pieces[-1].stop if pieces else 0))
-        yield window, pieces
-
-
-def _speaking(window: Window) -> np.ndarray | None:
-    """(T,) how likely the window's lips speak."""
-    from avsr.lips.speaking import speaking_probability
-
-    if window.frames is None or window.confidence is None:
-        return None
-    return speaking_probability(window.frames, window.confidence)
-
-
-def _tail(window: Window, first: int) -> Window:
-    streams = ((window.samples, SAMPLES), (window.frames, 1), (window.confidence, 1))
-    rest = [None if x is None else x[first * per :] for x, per in streams]
-    return Window(window.start + first / FPS, *rest, window.last)
-
-
-def _joined(held: Window, window: Window) -> Window:
-    pairs = ((held.samples, window.samples), (held.frames, window.frames), (held.confidence, window.confidence))
-    samples, frames, confidence = (None if a is None or b is None else np.concatenate([a, b]) for a, b in pairs)
-    return Window(held.start, samples, frames, confidence, window.last)

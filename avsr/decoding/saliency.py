@@ -61,7 +61,7 @@ def saliency(recognizer: Recognizer, mouth: MouthClip, *, seed: int = 0) -> Sali
     video = torch.from_numpy(np.ascontiguousarray(mouth.frames)).to(recognizer.device).float()
     confidence = torch.from_numpy(mouth.confidence.astype(np.float32)).to(recognizer.device)[None]
     with torch.inference_mode():
-        fused = packed.model.encode(None, None, video[None], torch.tensor([len(video)]), confidence).fused
+        fused = packed.model.encode(None, None, video[None], torch.tensor([len(video)], device=video.device), confidence).fused
         found = search(packed.model.decoder, fused.memory[0], fused.log_probs[0], recognizer.options, recognizer.language)
     tokens, log_probs = found[0].tokens, fused.log_probs[0]
     groups = word_groups(tokens, packed.tokenizer)
@@ -93,8 +93,9 @@ def _said(
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn((_COPIES, *video.shape), generator=generator).to(video.device)
     noisy = (video + _NOISE * noise).requires_grad_()
-    lengths = torch.full((_COPIES,), len(video))
-    stream = model.see(noisy, lengths, confidence.expand(_COPIES, -1), lengths)
+    lengths = torch.full((_COPIES,), len(video), device=video.device)
+    with torch.backends.cudnn.flags(enabled=False):  # its LSTM has no gradient but in training
+        stream = model.see(noisy, lengths, confidence.expand(_COPIES, -1), lengths)
     return stream.log_probs, noisy
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avsr.decoding.runtime import one_thread, quiet_imports
+from avsr.runtime import one_thread, quiet_imports
 from avsr.errors import AvsrError
 from avsr.files import read_yaml
 
@@ -31,7 +31,7 @@ class DecodeOptions:
     ctc_weight: float = 0.4
     length_bonus: float = 0.0
     nbest: int = 5
-    nbest_spread: float = 0.5
+    nbest_spread: float = 0.3
     maxlenratio: float = 0.0
     lm_weight: float = 0.3
     bias_weight: float = 1.0
@@ -140,19 +140,24 @@ def spread(found: Sequence[Hypothesis], count: int, weight: float) -> list[Hypot
     was chosen before (1), or between (maximal marginal relevance: Carbonell and Goldstein, 1998).
 
     A beam's best differ in a syllable's coda, a particle or a space; who looks for what was said is helped by other readings.
-    Likeness is 1 less the normalised edit distance of the tokens; scores go from 1 for the best to 0 for the worst.
+    Likeness is 1 less the normalised edit distance of the tokens; scores and likenesses go from 0 to 1 over the readings that come
+    into question, three times as many as are wanted.
     """
     from rapidfuzz.distance import Levenshtein
 
+    found = found[: 3 * count]
     chosen, left = list(found[:1]), list(found[1:])
     reach = max(found[0].score - found[-1].score, 1e-9)
-    likeness = [0.0] * len(left)
+    alike = [Levenshtein.normalized_similarity(one.tokens, found[0].tokens) for one in left]
+    least, most = min(alike, default=0.0), max(alike, default=1.0)
+    nearest = [0.0] * len(left)
     while left and len(chosen) < count:
-        likeness = [max(a, Levenshtein.normalized_similarity(h.tokens, chosen[-1].tokens)) for a, h in zip(likeness, left)]
-        worth = [(1 - weight) * (1 - (found[0].score - h.score) / reach) - weight * a for a, h in zip(likeness, left)]
-        best = max(range(len(left)), key=worth.__getitem__)
+        near = [Levenshtein.normalized_similarity(one.tokens, chosen[-1].tokens) for one in left]
+        nearest = [max(a, (b - least) / max(most - least, 1e-9)) for a, b in zip(nearest, near)]
+        worth = [weight * a + (1 - weight) * (found[0].score - one.score) / reach for a, one in zip(nearest, left)]
+        best = min(range(len(left)), key=worth.__getitem__)
         chosen.append(left.pop(best))
-        likeness.pop(best)
+        nearest.pop(best)
     return sorted(chosen, key=lambda hypothesis: -hypothesis.score)
 
 

@@ -10,16 +10,18 @@ SAMPLES = 640
 """Samples at 16 kHz in one 40 ms frame; all that follows counts in such frames."""
 
 LONGEST = 300  # frames of a piece (12 s): about what training has seen
+SCRAP = LONGEST // 10  # frames: what is cut off a piece is no shorter
 SILENCE = 1e-3  # a peak below it (-60 dBFS) is a microphone that is switched off
 _QUIETEST, _LOUD = -60.0, -35.0  # dBFS: below is never speech, above always may be
 _ABOVE_FLOOR = 6.0  # dB over the background that may be speech
 _FLOOR_BLOCK = 250  # frames; the background is measured over this and its two neighbours
-_MARGIN = 8  # frames kept around activity: soft onsets, and lips that move before the voice
+MARGIN = 8  # frames kept around activity: soft onsets, and lips that move before the voice
 _CLICK = 3  # frames: shorter activity is a knock
-_GAP = 25  # frames: a shorter pause does not end a piece by itself
+GAP = 25  # frames: a shorter pause does not end a piece by itself
 _OFF = -80.0  # dBFS: no room is so quiet
 _DEAD = 25  # frames below that in a row that mean a switched-off microphone, not a pause
-_SPEAKS, _GOES_ON = 0.98, 0.35  # probability at which lips begin to count as speaking, and at which they still do
+_SPEAKS, _GOES_ON = 0.95, 0.35  # probability at which lips begin to count as speaking, and at which they still do
+_SPEECH_COUNTS = 2.0  # a pause of the lips is a better place to cut than a still moment: this many times e in movement
 _UTTERED = 8  # frames: lips that speak for less are a twitch
 
 
@@ -51,7 +53,7 @@ def speech_pieces(samples: np.ndarray | None, frames: np.ndarray | None, speakin
     spoken, movement = np.zeros(total, bool), np.zeros(total)
     if frames is not None and speaking is not None and len(frames):
         spoken[: len(frames)] = lip_activity(speaking)
-        movement[: len(frames)] = _standard(mouth_motion(frames)) + _standard(speaking)
+        movement[: len(frames)] = mouth_motion(frames) + _SPEECH_COUNTS * speaking
     off = _runs_of(level < _OFF, _DEAD) if heard.any() else np.ones(total, bool)
     cost = np.where(off, movement, _standard(level))
     return cut(heard | (off & spoken), cost, whole=not off.all())
@@ -67,6 +69,14 @@ def lip_activity(speaking: np.ndarray) -> np.ndarray:
     return active
 
 
+def begun_before(speaking: np.ndarray, frame: int) -> int:
+    """Where lips that may be speaking at `frame` of (T,) probabilities began to; `frame` itself where they do not."""
+    first = min(frame, len(speaking))
+    while first > 0 and speaking[first - 1] > _GOES_ON:
+        first -= 1
+    return first
+
+
 def cut(active: np.ndarray, cost: np.ndarray, longest: int = LONGEST, *, whole: bool = True) -> list[Piece]:
     """Pieces of at most `longest` frames that hold all activity but knocks; a piece that is too long is cut where `cost`
     (T,), smoothed over 0.2 s, is least. With `whole`, what is no longer than one piece is one."""
@@ -74,16 +84,16 @@ def cut(active: np.ndarray, cost: np.ndarray, longest: int = LONGEST, *, whole: 
         return []
     if whole and len(active) <= longest:
         return [Piece(0, len(active))]
-    wide = np.convolve(active, np.ones(2 * _MARGIN + 1), mode="same") > 0.5
+    wide = np.convolve(active, np.ones(2 * MARGIN + 1))[MARGIN : MARGIN + len(active)] > 0.5
     pieces: list[Piece] = []
     for first, stop in _ranges(wide):
         if active[first:stop].sum() < _CLICK:
             continue
-        if pieces and first - pieces[-1].stop < _GAP and stop - pieces[-1].first <= longest:
+        if pieces and first - pieces[-1].stop < GAP and stop - pieces[-1].first <= longest:
             pieces[-1] = Piece(pieces[-1].first, stop)
         else:
             pieces.append(Piece(first, stop))
-    smooth = np.convolve(cost, np.ones(5) / 5, mode="same")
+    smooth = np.convolve(cost, np.ones(5) / 5)[2 : 2 + len(cost)]
     return [part for piece in pieces for part in _shorten(piece, smooth, longest)]
 
 
@@ -91,7 +101,7 @@ def _shorten(piece: Piece, cost: np.ndarray, longest: int) -> list[Piece]:
     parts, first = [], piece.first
     while piece.stop - first > longest:
         # Not in the first half, so that pieces do not become scraps; nor so late that a scrap is left over.
-        low, high = first + longest // 2, min(first + longest, piece.stop - longest // 10)
+        low, high = first + longest // 2, min(first + longest, piece.stop - SCRAP)
         middle = low + int(np.argmin(cost[low:high]))
         parts.append(Piece(first, middle))
         first = middle

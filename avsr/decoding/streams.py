@@ -167,6 +167,8 @@ class Streams:
             add_span(self.unseen, self.shown, max(self.end, self.info.duration), 0.0, None)
         if self.mode in ("av", "lip") and not self.seen:
             other = "" if self.info.audio is None else ", or use --mode audio"
+            if self.mouth_only:
+                raise NoFaceError(f"{self.path}: holds no picture that can be read, which mode {self.mode} needs; check the file{other}.")
             raise NoFaceError(f"{self.path}: no face was found, which mode {self.mode} needs; show the speaker's face{other}.")
         if self.mode != "auto":
             return

@@ -81,7 +81,7 @@ def _load(model: Path, **expected: Any) -> Recognizer:
     from avsr.decoding.expected import expect
     from avsr.decoding.packed import load_packed
     from avsr.decoding.recognizer import Recognizer, packed_options
-    from avsr.decoding.runtime import limit_threads
+    from avsr.runtime import limit_threads
 
     limit_threads()
     packed = load_packed(model)

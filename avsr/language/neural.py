@@ -7,6 +7,7 @@ where the other takes a second, and pays from some ten thousand sentences on.
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import pickle
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from avsr.decoding.runtime import quiet_imports
+from avsr.runtime import quiet_imports
 from avsr.errors import AvsrError, ModelError
 from avsr.files import replace_file
 from avsr.processes import progress
@@ -33,7 +34,7 @@ _HELD_OUT = 20  # one sentence of so many tells when to stop
 _FEWEST = 40  # sentences
 _IGNORED = -100
 _DAMAGED = (
-    OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError
+    OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, pickle.UnpicklingError
 )  # fmt: skip
 
 
@@ -75,6 +76,8 @@ def load_neural(source: Path | bytes, where: object) -> NeuralLM:
     """Read what `NeuralLM.save` wrote, from a file or its bytes; ModelError names `where`."""
     try:
         data = torch.load(io.BytesIO(source) if isinstance(source, bytes) else source, map_location="cpu", weights_only=True)
+        if not isinstance(data, dict):
+            raise ValueError("it holds no table")
         if data["format"] != FORMAT:
             raise ModelError(f"{where}: its format is {data['format']}, this program reads {FORMAT}; train it again.")
         size, tokens = Size(**data["size"]), data["token_list"]
@@ -102,7 +105,7 @@ def train_neural(
     """Train on token ids (without sos and eos) until one sentence of twenty, held out, is foretold no better.
 
     Args:
-        kept: file that an interrupted training goes on from; removed at the end.
+        kept: file that an interrupted training goes on from; to be removed when what is returned has been saved.
         epochs: the most there are.
 
     AvsrError: there are too few sentences, or `kept` is of another training.
@@ -110,13 +113,16 @@ def train_neural(
     sentences = [list(sentence) for sentence in sentences if len(sentence)]
     if len(sentences) < _FEWEST:
         raise AvsrError(f"{len(sentences)} sentences are too few for a neural language model, which needs {_FEWEST}; leave out --kind.")
+    if seed < 0:
+        raise AvsrError(f"seed {seed}: give 0 or more.")
     mark = len(token_list) - 1
     held, learnt = sentences[::_HELD_OUT], [s for place, s in enumerate(sentences) if place % _HELD_OUT]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _network(len(token_list), size)
     optimizer = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=0.01)
-    order = {"seed": seed, "epochs": epochs, "sentences": len(sentences), "tokens": sum(map(len, sentences)), "unit": size.unit}
+    order = {"seed": seed, "epochs": epochs, "size": [size.unit, size.layers, size.dropout]}
+    order["sentences"] = hashlib.sha256(repr(sentences).encode()).hexdigest()
     state = _resumed(kept, order) or {"epoch": 0, "best": float("inf"), "wait": 0}
     best_network = copy.deepcopy(network.state_dict())
     if state["epoch"]:
@@ -138,7 +144,6 @@ def train_neural(
             parts = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "best_network": best_network}
             _save(state | parts | {"order": order}, kept)
     network.load_state_dict(best_network)
-    kept.unlink(missing_ok=True)
     return NeuralLM(network, token_list, size)
 
 

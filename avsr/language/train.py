@@ -53,20 +53,24 @@ def train_lm(
         raise AvsrError(f"{texts[0]}: has no sentence that these tokens can write; give a text with one sentence a line.")
     if kind not in KINDS:
         raise AvsrError(f"kind {kind}: a language model is {' or '.join(KINDS)}.")
+    if out.is_dir():
+        raise AvsrError(f"{out}: is a folder; give the language model a file's name.")
     if kind == "neural" and order is not None or kind == "ngram" and epochs is not None:
         raise AvsrError("an order belongs to the kind ngram, epochs to the kind neural; leave one of them out.")
+    kept = out.with_name(f".{out.name}.training")
     if kind == "ngram":
         model: Ngram | NeuralLM = train_ngram(sentences, tokenizer.token_list, DEFAULT_ORDERS[tokenizer.token_type] if order is None else order)
         what = f"{sum(len(level.tokens) for level in model.levels):,} n-grams of up to {model.order} tokens"
     else:
-        from avsr.decoding.runtime import limit_threads
+        from avsr.runtime import limit_threads
         from avsr.language.neural import train_neural
 
         limit_threads()
         limits = {} if epochs is None else {"epochs": epochs}
-        model = train_neural(sentences, tokenizer.token_list, out.with_name(f".{out.name}.training"), seed=seed, **limits)
+        model = train_neural(sentences, tokenizer.token_list, kept, seed=seed, **limits)
         what = f"an LSTM of {sum(value.numel() for value in model.network.parameters()) / 1e6:.1f} M weights"
     model.save(out)
+    kept.unlink(missing_ok=True)
     said = f"{out}: {what}, from {len(sentences):,} sentences in {time.monotonic() - began:.1f} s"
     said += f", {out.stat().st_size / 1e6:.2f} MB"
     said += f"; {left_out:,} hold what the tokens cannot write, and were left out" if left_out else ""

@@ -23,7 +23,7 @@ REACH = 45  # frames before and after that a frame's answer depends on
 _EDGE = 4
 _AROUND = 25  # frames that a picture is compared with the mean of
 _MOVED = 4.0  # a movement changes a picture by a quarter of its deviation, or less
-_CHUNK = 1500  # frames worked on at once: a minute, 30 MB
+_CHUNK = 1500  # frames worked on at once: a minute, 160 MB
 
 
 class SpeakingNet(nn.Module):

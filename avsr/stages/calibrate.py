@@ -10,7 +10,6 @@ import numpy as np
 from avsr.errors import AvsrError
 from avsr.processes import progress
 from avsr.tables import read_table
-from avsr.text.normalize import normalize_scoring
 
 UTTERANCES = 60  # of dev: some 300 words in each of two readings
 
@@ -25,7 +24,7 @@ def calibrate_model(model: Path, data: Path, seed: int) -> str:
     from avsr.decoding.confidence import calibrate, calibration_error, confidences, words_right
     from avsr.decoding.packed import write_with_meta
     from avsr.decoding.recognizer import Recognizer
-    from avsr.decoding.runtime import limit_threads
+    from avsr.runtime import limit_threads
     from avsr.lips.mouth_clip import load_mouth_clip
     from avsr.media.audio import read_audio
     from avsr.noise.corruption import SoundCorruption, corrupt_sound
@@ -33,6 +32,8 @@ def calibrate_model(model: Path, data: Path, seed: int) -> str:
     texts = read_table(data / "text")
     sounds, mouths = (read_table(data / name) if (data / name).exists() else {} for name in ("wav.scp", "video.scp"))
     utterances = sorted(utt for utt in texts if utt in sounds or utt in mouths)
+    if not utterances:
+        return "confidence not calibrated, as dev has no utterance"
     chosen = [utterances[at] for at in np.unique(np.linspace(0, len(utterances) - 1, UTTERANCES).astype(int))]
     limit_threads()
     recognizer = Recognizer.load(model)
@@ -52,9 +53,9 @@ def calibrate_model(model: Path, data: Path, seed: int) -> str:
                 if mode == "av" and (samples is None or recognizer.packed.streams == {"lips"}):
                     continue
                 hypotheses = recognizer.recognise(samples, mouth, mode)
-                words = [normalize_scoring(word.text) for word in hypotheses.words]
-                kept = [place for place, word in enumerate(words) if word]
-                right += words_right(normalize_scoring(texts[utt]), " ".join(words[place] for place in kept))
+                said = words_right(texts[utt], [word.text for word in hypotheses.words])
+                kept = [place for place, is_right in enumerate(said) if is_right is not None]
+                right += [bool(said[place]) for place in kept]
                 found.append(hypotheses.features[kept])
             advance()
     features = np.concatenate(found) if found else np.zeros((0, 1))
@@ -65,4 +66,4 @@ def calibrate_model(model: Path, data: Path, seed: int) -> str:
         return "confidence not calibrated"
     write_with_meta(model, model, recognizer.packed.meta | {"confidence": weights})
     error = 100 * calibration_error(confidences(features, weights), right)
-    return f"confidence calibrated on {len(right)} words of dev, {sum(right)} right (ECE {error:.1f} %)"
+    return f"confidence calibrated on {len(right)} words of dev, {sum(right)} right (ECE on the same {error:.1f} %)"

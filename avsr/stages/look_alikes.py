@@ -90,8 +90,8 @@ def _count(packed: PackedModel, clip, tokens: Sequence[int], totals: np.ndarray,
     with torch.inference_mode():
         stream = packed.model.see(frames, length, torch.from_numpy(clip.confidence.astype(np.float32))[None], length)
     log_probs = stream.log_probs[0]
-    if len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:])) > len(log_probs):
-        return  # spoken too fast for any path
+    if not tokens or len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:])) > len(log_probs):
+        return  # nothing to find, or spoken too fast for any path
     for token, (first, stop, _) in zip(tokens, token_spans(tokens, log_probs), strict=True):
         thought = log_probs[first:stop].exp().mean(0).double().numpy()
         thought[[0, -1]] = 0.0
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="the table to write")
     args = parser.parse_args(arguments)
     from avsr.decoding.packed import load_packed
-    from avsr.decoding.runtime import limit_threads
+    from avsr.runtime import limit_threads
 
     limit_threads()
     rows, said = report(measure(load_packed(args.model), args.data))

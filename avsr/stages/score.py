@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avsr.decoding.confidence import calibration_error, words_right
+from avsr.errors import AvsrError
 from avsr.stages.command import run_main
 from avsr.stages.confusions import write_confusions
 from avsr.stages.results import MODE_NAMES, ModeResult, results_tables, write_up
 from avsr.tables import SPLITS, read_table, test_sets, write_lines
-from avsr.text.normalize import normalize_scoring
 from avsr.text.scores import Scores, score_files
 
 
@@ -31,14 +31,15 @@ def _calibration(decoded: Path, reference: Path) -> float | None:
     if not (decoded / "confidence").exists():
         return None
     sure, right = [], []
-    references = read_table(reference)
-    texts = read_table(decoded / "text")
+    references, texts = read_table(reference), read_table(decoded / "text")
     for utterance, row in read_table(decoded / "confidence").items():
-        # A word that is a mark alone is not scored.
-        words = [(normalize_scoring(word), float(value)) for word, value in zip(texts[utterance].split(), row.split())]
-        words = [(word, value) for word, value in words if word]
-        right += words_right(normalize_scoring(references[utterance]), " ".join(word for word, _ in words))
-        sure += [value for _, value in words]
+        words, values = texts[utterance].split(), [float(value) for value in row.split()]
+        if len(words) != len(values):
+            raise AvsrError(f"{decoded / 'confidence'}: has {len(values)} numbers for the {len(words)} words of {utterance}; decode again.")
+        for value, is_right in zip(values, words_right(references[utterance], words), strict=True):
+            if is_right is not None:
+                sure.append(value)
+                right.append(is_right)
     return 100 * calibration_error(sure, right)
 
 

@@ -59,6 +59,11 @@ class Adapted:
     step: int
     failures: list[Failure] = field(default_factory=list)
 
+    @property
+    def better(self) -> bool:
+        """Whether the clips held out are read with fewer errors, on average of the modes."""
+        return sum(self.after.values()) < sum(self.before.values())
+
 
 def adapt(model: Path, clips: Path, out: Path, *, steps: int = 120, seed: int = 1) -> Adapted:
     """Teach `model` on the clips and write the result to `out`, where it reads the clips held out better than before.
@@ -66,54 +71,62 @@ def adapt(model: Path, clips: Path, out: Path, *, steps: int = 120, seed: int = 
     Args:
         clips: a folder of videos, each beside NAME.txt with what is said, or with NAME.align in LipNet's layout; or a table
             (.tsv, .csv) with the columns path, speaker, text. Mouth clips are kept in `out`.clips for another time.
-        steps: batches of 8; a fifth of the clips is never learnt from, and looked at every 20 steps: the best is kept.
+        steps: batches of 8; a fifth of the clips is never learnt from, and looked at every 20 steps: the step of the least loss
+            is kept, and written where it reads them better than before, on average of the modes.
 
-    AvsrError: too few clips are usable, or none of the steps made the model better; nothing is written then.
+    AvsrError: the options cannot be, too few clips are usable, or the model can be measured in no mode.
     """
     from avsr.decoding.packed import load_packed, write_adapted
-    from avsr.decoding.runtime import limit_threads
+    from avsr.runtime import limit_threads
 
     model, out = Path(model), Path(out)
-    if steps < _LOOK:
-        raise AvsrError(f"steps {steps}: give {_LOOK} or more.")
+    for name, value, least in (("steps", steps, _LOOK), ("seed", seed, 0)):
+        if value < least:
+            raise AvsrError(f"{name} {value}: give {least} or more.")
     if out.resolve() == model.resolve():
         raise AvsrError(f"{out}: is the model itself; give --out another name, so that the old one is kept.")
     failures: list[Failure] = []
-    packed = load_packed(model)
-    ready = load_clips(packed, read_clips(Path(clips), failures), Path(f"{out}.clips"), failures)
+    packed, work = load_packed(model), Path(f"{out}.clips")
+    ready = load_clips(packed, read_clips(Path(clips), failures, work), work, failures)
+    rows = (f"{failure.name}\t{failure.path}\t{' '.join(failure.reason.split())}" for failure in failures)
+    write_lines(work / "failed.tsv", ["utt\tpath\treason", *rows])
     if len(ready) < FEWEST:
-        first = f": {failures[0].reason}" if failures else ""
+        first = f" ({failures[0].reason} Others: {work / 'failed.tsv'})" if failures else ""
         raise AvsrError(f"{clips}: {len(ready)} clips can be used, at least {FEWEST} are needed{first}.")
     held, learnt = ready[::HELD_OUT], [clip for place, clip in enumerate(ready) if place % HELD_OUT]
     limit_threads()
     before = errors(packed, held)
+    if not before:
+        raise AvsrError(f"{clips}: {model} has learnt from sound alone, and not every clip has sound; give clips with sound.")
     step = _teach(packed, learnt, held, steps, seed)
     result = Adapted(len(learnt), len(held), before, errors(packed, held) if step else before, step, failures)
-    if step:
-        story = {"adapted": {"clips": len(learnt), "steps": step, "seed": seed, "from": str(packed.meta.get("recipe", model.name))}}
+    if result.better:
+        # Confidence and card were the old weights'.
+        told = {name: value for name, value in packed.meta.items() if name not in ("confidence", "card")}
+        told["name"] = out.stem
+        told["adapted"] = {"clips": len(learnt), "steps": step, "seed": seed, "from": str(packed.meta.get("recipe", model.name))}
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_adapted(model, out, packed.model.state_dict(), packed.meta | story)
+        write_adapted(model, out, packed.model.state_dict(), told)
     return result
 
 
 def adapt_model(model: Path, clips: Path, out: Path, *, steps: int = 120, seed: int = 1) -> str:
     """`adapt`, and what came of it in a few lines; clips that could not be used are listed in `out`.clips/failed.tsv.
 
-    AvsrError, beside `adapt`'s, where no step read the clips held out better.
+    AvsrError, beside `adapt`'s, where the clips held out are read no better.
     """
     result = adapt(model, clips, out, steps=steps, seed=seed)
-    rows = (f"{failure.name}\t{failure.path}\t{' '.join(failure.reason.split())}" for failure in result.failures)
-    write_lines(Path(f"{out}.clips") / "failed.tsv", ["utt\tpath\treason", *rows])
     lost = f"; {len(result.failures)} could not be used, see {out}.clips/failed.tsv" if result.failures else ""
     rates = ", ".join(f"{mode} {result.before[mode]:.1f} -> {result.after[mode]:.1f}" for mode in result.before)
     told = f"{result.trained} clips learnt from, {result.held_out} held out{lost}; CER % on those: {rates}"
-    if not result.step:
-        raise AvsrError(f"no step read the clips held out better, so nothing was written ({told}); give more clips.")
+    if not result.better:
+        raise AvsrError(f"the clips held out are read no better, so nothing was written ({told}); give more clips.")
     return f"{told}; kept: step {result.step} of {steps} -> {out}"
 
 
-def read_clips(source: Path, failures: list[Failure]) -> list[Utterance]:
-    """The utterances of a table, of LipNet's layout, or of videos beside text files; LabelError where there is none."""
+def read_clips(source: Path, failures: list[Failure], made: Path | None = None) -> list[Utterance]:
+    """The utterances of a table, of LipNet's layout, or of videos beside text files, but for what lies in `made`, which is our own;
+    LabelError where there is none."""
     if source.suffix.lower() in (".tsv", ".csv"):
         return plain.read_corpus(source, failures=failures)
     if not source.is_dir():
@@ -122,6 +135,8 @@ def read_clips(source: Path, failures: list[Failure]) -> list[Utterance]:
         return lipnet.read_corpus(source, failures=failures)
     utterances = []
     for path in files_under(source, VIDEO_SUFFIXES):
+        if made is not None and made.resolve() in path.resolve().parents:
+            continue
         try:
             text = " ".join(unicodedata.normalize("NFC", read_label_text(path.with_suffix(".txt"))).split())
             name = "_".join(path.relative_to(source).with_suffix("").parts)
@@ -162,17 +177,17 @@ def load_clips(
 
 
 def errors(packed: PackedModel, clips: Sequence[Clip]) -> dict[str, float]:
-    """CER in percent of the packed model on the clips, read by the lips and, where all have sound, by both."""
+    """CER in percent of the packed model on the clips, by the lips where it can read them, and, where all clips have sound, by
+    both or the sound alone."""
     from avsr.decoding.recognizer import Recognizer, packed_options
     from avsr.lips.mouth_clip import MouthClip
     from avsr.text.normalize import normalize_scoring
     from avsr.text.scores import cer, total
 
-    recognizer = Recognizer(packed, packed_options(packed.meta, packed.path))
+    recognizer, used = Recognizer(packed, packed_options(packed.meta, packed.path)), _used(packed, clips)
+    modes = [mode for mode, stream in (("lip", "lips"), ("av", "sound")) if stream in used]
     found = {}
-    for mode, needed in (("lip", "lips"), ("av", "sound")):
-        if needed not in packed.streams or (mode == "av" and any(clip.samples is None for clip in clips)):
-            continue
+    for mode in modes:
         counts = []
         for clip in clips:
             text = recognizer.recognise(clip.samples, MouthClip(clip.frames, clip.confidence), mode).text
@@ -187,12 +202,11 @@ def _teach(packed: PackedModel, learnt: list[Clip], held: list[Clip], steps: int
 
     from avsr.processes import progress
 
-    model = packed.model
-    use_sound = "sound" in packed.streams and all(clip.samples is not None for clip in learnt + held)
+    model, used = packed.model, _used(packed, learnt + held)
     # The fusion has learnt on corrupted streams, of which there are none here.
     chosen = [value for name, value in model.named_parameters() if not name.startswith("fusion.")]
     optimizer = torch.optim.AdamW(chosen, _RATE, weight_decay=0.01)
-    best, kept, at = _loss(packed, held, use_sound), copy.deepcopy(model.state_dict()), 0
+    best, kept, at = _loss(packed, held, used), copy.deepcopy(model.state_dict()), 0
     with progress("steps", steps, 0) as advance:
         for step in range(1, steps + 1):
             rng = np.random.default_rng([seed, step])
@@ -200,7 +214,7 @@ def _teach(packed: PackedModel, learnt: list[Clip], held: list[Clip], steps: int
             for group in optimizer.param_groups:
                 group["lr"] = _RATE * min(1.0, step / _WARM, 1.1 - step / steps)
             _train_mode(model)
-            batch = _batch([_varied(clip, rng, use_sound) for clip in picked], use_sound)
+            batch = _batch([_varied(clip, rng) for clip in picked], used)
             # As training does: bfloat16 where the processor has it.
             with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
                 torch.manual_seed(seed * 1_000_003 + step)
@@ -210,13 +224,18 @@ def _teach(packed: PackedModel, learnt: list[Clip], held: list[Clip], steps: int
             torch.nn.utils.clip_grad_norm_(chosen, 5.0)
             optimizer.step()
             if step % _LOOK == 0 or step == steps:
-                now = _loss(packed, held, use_sound)
+                now = _loss(packed, held, used)
                 if now < best:
                     best, kept, at = now, copy.deepcopy(model.state_dict()), step
             advance()
     model.load_state_dict(kept)
     model.eval()
     return at
+
+
+def _used(packed: PackedModel, clips: Sequence[Clip]) -> frozenset[str]:
+    """The streams that are learnt from: those of the model that every clip has."""
+    return packed.streams if all(clip.samples is not None for clip in clips) else packed.streams - {"sound"}
 
 
 def _train_mode(model: torch.nn.Module) -> None:
@@ -229,7 +248,7 @@ def _train_mode(model: torch.nn.Module) -> None:
             module.eval()
 
 
-def _loss(packed: PackedModel, clips: Sequence[Clip], use_sound: bool) -> float:
+def _loss(packed: PackedModel, clips: Sequence[Clip], used: frozenset[str]) -> float:
     """Mean loss per clip, nothing varied."""
     import torch
 
@@ -238,7 +257,7 @@ def _loss(packed: PackedModel, clips: Sequence[Clip], use_sound: bool) -> float:
     with torch.inference_mode():
         for first in range(0, len(clips), _BATCH):
             part = [_centred(clip) for clip in clips[first : first + _BATCH]]
-            loss, *_ = packed.model(**_batch(part, use_sound))
+            loss, *_ = packed.model(**_batch(part, used))
             total += float(loss.sum()) * len(part)
     return total / len(clips)
 
@@ -248,7 +267,7 @@ def _centred(clip: Clip) -> tuple[Clip, np.ndarray]:
     return clip, clip.frames[:, side : side + _AUGMENT.crop_size, side : side + _AUGMENT.crop_size].astype(np.float32)
 
 
-def _varied(clip: Clip, rng: np.random.Generator, use_sound: bool) -> tuple[Clip, np.ndarray]:
+def _varied(clip: Clip, rng: np.random.Generator) -> tuple[Clip, np.ndarray]:
     """The clip at another tempo, and its pictures (T, 88, 88) from another place and in another light."""
     from avsr.training.augment import change_tempo, hide, move_and_light, tempo_frames
 
@@ -256,12 +275,12 @@ def _varied(clip: Clip, rng: np.random.Generator, use_sound: bool) -> tuple[Clip
     factor = max(rng.uniform(*_AUGMENT.tempo), min(1.0, crowded))
     shown = tempo_frames(len(clip.frames), factor)
     pictures = hide(move_and_light(clip.frames[shown], rng, _AUGMENT), rng, _AUGMENT)
-    samples = change_tempo(clip.samples, factor) if use_sound else None
+    samples = None if clip.samples is None else change_tempo(clip.samples, factor)
     return replace(clip, confidence=clip.confidence[shown], samples=samples), pictures
 
 
-def _batch(clips: Sequence[tuple[Clip, np.ndarray]], use_sound: bool) -> dict[str, Any]:
-    """What AVSRModel.forward takes, padded."""
+def _batch(clips: Sequence[tuple[Clip, np.ndarray]], used: frozenset[str]) -> dict[str, Any]:
+    """What AVSRModel.forward takes of the `used` streams, padded."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -271,8 +290,9 @@ def _batch(clips: Sequence[tuple[Clip, np.ndarray]], use_sound: bool) -> dict[st
 
     batch: dict[str, Any] = {}
     batch["text"], batch["text_lengths"] = padded([clip.tokens for clip, _ in clips], -1)
-    batch["video"], batch["video_lengths"] = padded([pictures for _, pictures in clips])
-    batch["confidence"], batch["confidence_lengths"] = padded([clip.confidence.astype(np.float32) for clip, _ in clips])
-    if use_sound:
+    if "lips" in used:
+        batch["video"], batch["video_lengths"] = padded([pictures for _, pictures in clips])
+        batch["confidence"], batch["confidence_lengths"] = padded([clip.confidence.astype(np.float32) for clip, _ in clips])
+    if "sound" in used:
         batch["speech"], batch["speech_lengths"] = padded([clip.samples.astype(np.float32) for clip, _ in clips])
     return batch

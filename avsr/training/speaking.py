@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
+import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,21 +122,24 @@ def train(speech: Sequence[Path], quiet: Sequence[Path], out: Path, *, steps: in
 
     Returns the mean loss of the last hundred steps.
     """
-    if steps < 1:
-        raise AvsrError(f"steps {steps}: give 1 or more.")
+    for name, value, least in (("steps", steps, 1), ("seed", seed, 0)):
+        if value < least:
+            raise AvsrError(f"{name} {value}: give {least} or more.")
     talking, silent = read_clips(speech, quiet)
-    torch.manual_seed(seed)
-    network = SpeakingNet().train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = SpeakingNet().train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps + 1, pct_start=0.1)
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    order = {"steps": steps, "seed": seed, "clips": [len(talking), len(silent)], "frames": sum(len(c.mouths) for c in talking + silent)}
+    order = {"steps": steps, "seed": seed, "clips": _digest(talking + silent)}
     kept = out.with_name(_RESUME)
     begun, losses = _resumed(kept, order, parts)
     with progress("steps", steps, begun) as advance:
         for step, (mouths, speaking) in enumerate(batches(talking, silent, range(begun, steps), seed), begun + 1):
-            torch.manual_seed(seed * 1_000_003 + step)  # dropout's: an interrupted run gives the same weights
-            loss = F.binary_cross_entropy_with_logits(network(mouths), speaking)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed * 1_000_003 + step)  # dropout's: an interrupted run gives the same weights
+                loss = F.binary_cross_entropy_with_logits(network(mouths), speaking)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -151,11 +156,22 @@ def train(speech: Sequence[Path], quiet: Sequence[Path], out: Path, *, steps: in
     return float(np.mean(losses))
 
 
+def _digest(clips: list[Clip]) -> str:
+    total = hashlib.sha256()
+    for clip in clips:
+        total.update(clip.mouths.tobytes() + clip.speaking.tobytes())
+    return total.hexdigest()
+
+
 def _resumed(kept: Path, order: dict, parts: dict) -> tuple[int, list[float]]:
     if not kept.exists():
         return 0, []
-    state = torch.load(kept, weights_only=True)
-    if state["order"] != order:
+    try:
+        state = torch.load(kept, weights_only=True)
+        same = state["order"] == order
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, pickle.UnpicklingError):
+        same = False
+    if not same:
         raise AvsrError(f"{kept} belongs to another training; remove it, or run the command that it belongs to.")
     for name, part in parts.items():
         part.load_state_dict(state[name])

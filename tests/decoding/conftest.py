@@ -25,7 +25,7 @@ def write_run(folder: Path, *, seed: int = 1) -> tuple[Path, Path, Path]:
     import torch
     import yaml
 
-    from avsr.decoding.runtime import quiet_imports
+    from avsr.runtime import quiet_imports
     from avsr.text.tokens import build_token_list
 
     with quiet_imports():

@@ -66,9 +66,16 @@ def test_lips_that_twitch_or_never_speak_are_no_piece():
     frames = mouth(500)
     for speaking in (np.zeros(500), np.full(500, 0.6), np.r_[np.zeros(100), np.ones(5), np.zeros(395)]):
         assert speech_pieces(None, frames, speaking) == []
-    pieces = speech_pieces(None, frames, np.r_[np.zeros(100), np.full(50, 0.9), np.full(20, 0.4), np.zeros(330)])
+    pieces = speech_pieces(None, frames, np.r_[np.zeros(100), np.full(50, 0.99), np.full(20, 0.4), np.zeros(330)])
     assert len(pieces) == 1 and 80 <= pieces[0].first <= 100 and 170 <= pieces[0].stop <= 190
-    assert speech_pieces(None, frames[:250], np.r_[np.zeros(200), np.full(50, 0.9)])[0].first > 150, "a short one too"
+    assert speech_pieces(None, frames[:250], np.r_[np.zeros(200), np.full(50, 0.99)])[0].first > 150, "a short one too"
+
+
+def test_a_piece_of_a_short_clip_ends_with_it():
+    """Found in review: a clip of ten frames had a piece of seventeen."""
+    for length in (3, 10, 16, 17, 40):
+        (piece,) = speech_pieces(None, mouth(length), np.ones(length)) or [Piece(0, length)]
+        assert 0 <= piece.first < piece.stop <= length
 
 
 def test_where_the_sound_is_off_the_lips_carry_on():

@@ -149,6 +149,7 @@ def test_what_was_heard_in_training_is_told_of_recordings_and_not_of_the_corpus(
 
 
 def test_visemes_are_counted_in_korean_alone_and_older_results_are_read(run):
+    (run / "exp" / "decode_lip" / "test" / "confidence").unlink()
     for text, shown in (("가 나", "0.0 (0.0 to 0.0)"), ("bin blue", "")):
         for folder in ("data/test", "dump/test", "exp/decode_lip/test", "exp/decode_audio/test"):
             write_table(run / folder / "text", {"a-1": text, "a-2": text})
@@ -164,6 +165,9 @@ def test_visemes_are_counted_in_korean_alone_and_older_results_are_read(run):
 
 def test_what_lips_are_taken_for_is_counted_and_drawn(run, capsys):
     write_table(run / "exp" / "decode_lip" / "test" / "text", {"a-1": "가 라", "a-2": "다 바"})
+    with pytest.raises(AvsrError, match="1 numbers for the 2 words of a-2"):
+        score_it(run)
+    (run / "exp" / "decode_lip" / "test" / "confidence").unlink()
     assert score_it(run) == 0
     folder = run / "exp" / "decode_lip" / "test"
     assert "test, lips: 1 of 2 sounds that were taken for others look like them" in capsys.readouterr().out

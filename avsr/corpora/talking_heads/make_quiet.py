@@ -123,7 +123,7 @@ def _claim(order: QuietOrder, out: Path) -> None:
     for folder in ("mouth", "face"):
         if (out / folder).exists():
             raise AvsrError(f"{out} holds a folder {folder} that this command did not make; give another --out.")
-    (out / ("face" if order.full_face else "mouth")).mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     replace_file(note, json.dumps(asked).encode())
 
 

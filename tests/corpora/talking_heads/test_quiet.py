@@ -68,6 +68,9 @@ def test_clips_are_made_once_and_another_order_is_refused(tmp_path, capsys):
     first = out / "mouth" / f"{names[0]}.mp4"
     before = first.stat().st_mtime_ns
     (out / "mouth" / f"{names[1]}.json").unlink()  # as if killed in between
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / "order.json").write_bytes((out / "order.json").read_bytes())  # as if killed before the first clip
+    assert make_quiet(order, tmp_path / "early", nj=1) == total
     assert make_quiet(order, out, nj=1) == total and first.stat().st_mtime_ns == before
     with pytest.raises(AvsrError, match="another order"):
         make_quiet(QuietOrder(clips=2, seconds=1.0, seed=4), out)
