@@ -24,7 +24,8 @@ _PIECE_START = "\u2581"  # SentencePiece's sign for a space before a piece
 def word_times(
     tokens: Sequence[int], log_probs: torch.Tensor, tokenizer: Tokenizer, start: float = 0.0
 ) -> tuple[list[Word], list[float]]:
-    """The words of `tokens`, in order, with media seconds inside `start` .. `start + T * 0.04`, and each one's least sure token.
+    """The words of `tokens`, in order, with media seconds inside `start` .. `start + T * 0.04`, and each one's least sure
+    token.
 
     The frames of each token come from the likeliest CTC path through all of them (torchaudio's forced_align); a word
     lasts from its first token's first frame (but see LONGEST_TOKEN) to its last token's last, and its confidence is the

@@ -41,7 +41,8 @@ def decode_data(
     """Recognise every utterance that data/wav.scp and data/video.scp list.
 
     Writes out/text (`utt text`), out/nbest (`utt<TAB>score<TAB>text`, best first), out/weights (`utt` and the mean weight
-    of the sound), out/confidence (`utt` and a number 0 to 1 a word of the text) and, last, out/decode.json (settings, seconds of media and of work, and their ratio, `rtf`).
+    of the sound), out/confidence (`utt` and a number 0 to 1 a word of the text) and, last, out/decode.json (settings, seconds
+    of media and of work, and their ratio, `rtf`).
     Run again, it goes on where it stopped, and does nothing where all is done with the same settings.
 
     Args:

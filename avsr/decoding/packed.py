@@ -1,9 +1,9 @@
 """A packed model: one zip with the model's configuration, weights, tokens and story; written here and read here.
 
 Members: config.yaml (format, vocabulary, model_conf), model.pth (state dict, float32 or in part float16), tokens.txt,
-token_type, bpe.model (for bpe), lm.npz (a language model, where there is one, of either kind), meta.yaml (recipe, commit, seed, data hash,
-what it is in a sentence, `streams`: what it was trained on, `decode`: its search options, `confidence`: how a word's is made of
-what the search says, `card`: what `avsr.stages.card` put in).
+token_type, bpe.model (for bpe), lm.npz (a language model of either kind, where there is one), meta.yaml (recipe, commit,
+seed, data hash, what it is in a sentence, `streams`: what it was trained on, `decode`: its search options, `confidence`: how
+a word's is made of what the search says, `card`: what `avsr.stages.card` put in).
 """
 
 from __future__ import annotations

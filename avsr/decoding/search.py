@@ -136,8 +136,8 @@ def search(
 
 
 def spread(found: Sequence[Hypothesis], count: int, weight: float) -> list[Hypothesis]:
-    """`count` of the hypotheses, best first, the best among them: those with the best scores (`weight` 0), or those that differ most from what
-    was chosen before (1), or between (maximal marginal relevance: Carbonell and Goldstein, 1998).
+    """`count` of the hypotheses, best first, the best among them: those with the best scores (`weight` 0), or those that differ
+    most from what was chosen before (1), or between (maximal marginal relevance: Carbonell and Goldstein, 1998).
 
     A beam's best differ in a syllable's coda, a particle or a space; who looks for what was said is helped by other readings.
     Likeness is 1 less the normalised edit distance of the tokens; scores and likenesses go from 0 to 1 over the readings that come

@@ -168,7 +168,8 @@ class Streams:
         if self.mode in ("av", "lip") and not self.seen:
             other = "" if self.info.audio is None else ", or use --mode audio"
             if self.mouth_only:
-                raise NoFaceError(f"{self.path}: holds no picture that can be read, which mode {self.mode} needs; check the file{other}.")
+                lack = f"holds no picture that can be read, which mode {self.mode} needs"
+                raise NoFaceError(f"{self.path}: {lack}; check the file{other}.")
             raise NoFaceError(f"{self.path}: no face was found, which mode {self.mode} needs; show the speaker's face{other}.")
         if self.mode != "auto":
             return

@@ -112,7 +112,8 @@ def train_neural(
     """
     sentences = [list(sentence) for sentence in sentences if len(sentence)]
     if len(sentences) < _FEWEST:
-        raise AvsrError(f"{len(sentences)} sentences are too few for a neural language model, which needs {_FEWEST}; leave out --kind.")
+        few = f"{len(sentences)} sentences are too few for a neural language model, which needs {_FEWEST}"
+        raise AvsrError(f"{few}; leave out --kind.")
     if seed < 0:
         raise AvsrError(f"seed {seed}: give 0 or more.")
     mark = len(token_list) - 1

@@ -59,7 +59,8 @@ def train_lm(
         raise AvsrError("an order belongs to the kind ngram, epochs to the kind neural; leave one of them out.")
     kept = out.with_name(f".{out.name}.training")
     if kind == "ngram":
-        model: Ngram | NeuralLM = train_ngram(sentences, tokenizer.token_list, DEFAULT_ORDERS[tokenizer.token_type] if order is None else order)
+        order = DEFAULT_ORDERS[tokenizer.token_type] if order is None else order
+        model: Ngram | NeuralLM = train_ngram(sentences, tokenizer.token_list, order)
         what = f"{sum(len(level.tokens) for level in model.levels):,} n-grams of up to {model.order} tokens"
     else:
         from avsr.runtime import limit_threads

@@ -132,7 +132,8 @@ def report(tables: Sequence[Table]) -> tuple[list[str], list[str]]:
             like = " ".join(f"{table.names[other]} {table.shares[place, other]:.3f}" for other in order)
             rows.append(f"{table.kind}\t{name}\t{int(table.times[place])}\t{measured[place]}\t{known[place]}\t{like}")
         agreed = adjusted_rand_score(known, measured) if table.names else 0.0
-        said.append(f"{table.kind}: {_named(table.names, measured)}  (textbook: {_named(table.names, known)}; adjusted Rand index {agreed:.2f})")
+        beside = f"textbook: {_named(table.names, known)}; adjusted Rand index {agreed:.2f}"
+        said.append(f"{table.kind}: {_named(table.names, measured)}  ({beside})")
     return rows, said
 
 

@@ -26,6 +26,13 @@ MODE_NAMES = {
     "lip": "lip only",
     "av_muted": "audio-visual, sound replaced by silence",
 }
+_LEGEND = (
+    "Written by the score stage of `run.sh`. Rates are over a whole test set, in percent; in brackets 95 % of",
+    "10,000 bootstrap resamples of its utterances. CER leaves spaces out; sWER is WER after spaces were moved to",
+    "where the reference has them; VER is over visemes, sounds that look alike being the same; ECE is the expected",
+    "calibration error of the words' confidence, over ten bins. The weight of the sound is the fusion's, 0 to 1, mean",
+    "over frames.",
+)
 RESAMPLES_SEED = 0  # of the bootstrap: the same hypotheses have the same intervals
 
 
@@ -162,11 +169,7 @@ def write_up(
         [
             f"# Results of the recipe {recipe}",
             "",
-            "Written by the score stage of `run.sh`. Rates are over a whole test set, in percent; in brackets 95 % of",
-            "10,000 bootstrap resamples of its utterances. CER leaves spaces out; sWER is WER after spaces were moved to",
-            "where the reference has them; VER is over visemes, sounds that look alike being the same; ECE is the expected",
-            "calibration error of the words' confidence, over ten bins. The weight of the sound is the fusion's, 0 to 1, mean",
-            "over frames.",
+            *_LEGEND,
             "",
             results_tables(results, dump),
             "",

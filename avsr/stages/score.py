@@ -35,7 +35,8 @@ def _calibration(decoded: Path, reference: Path) -> float | None:
     for utterance, row in read_table(decoded / "confidence").items():
         words, values = texts[utterance].split(), [float(value) for value in row.split()]
         if len(words) != len(values):
-            raise AvsrError(f"{decoded / 'confidence'}: has {len(values)} numbers for the {len(words)} words of {utterance}; decode again.")
+            counts = f"{len(values)} numbers for the {len(words)} words of {utterance}"
+            raise AvsrError(f"{decoded / 'confidence'}: has {counts}; decode again.")
         for value, is_right in zip(values, words_right(references[utterance], words), strict=True):
             if is_right is not None:
                 sure.append(value)
