@@ -89,3 +89,27 @@ def test_colours_are_where_the_map_is():
     shown = coloured(frames, maps, 1.0)
     changed = (shown != 100).any(-1)
     assert changed[1, 2, 3] and changed.sum() == 1
+
+
+def test_the_pixels_that_are_marked_are_those_that_count(recognizer, clip):
+    """The tenth that counted most, hidden, moves the posterior more than as many others of the same picture."""
+    import torch
+
+    def posterior(frames: np.ndarray) -> torch.Tensor:
+        lengths = torch.tensor([len(frames)])
+        with torch.inference_mode():
+            return recognizer.packed.model.see(
+                torch.from_numpy(frames)[None].float(), lengths, torch.ones(1, len(frames)), lengths
+            ).log_probs
+
+    total = saliency(recognizer, clip).total
+    inside = np.zeros(total.shape, bool)
+    inside[:, 30:66, 30:66] = True  # all of the noise: elsewhere there is nothing to hide
+    order = np.argsort(np.where(inside, total, -1.0).ravel())[::-1][: inside.sum()]
+    tenth = len(order) // 10
+    moved = []
+    for chosen in (order[:tenth], order[-tenth:]):
+        frames = clip.frames.copy().ravel()
+        frames[chosen] = 120
+        moved.append(float((posterior(frames.reshape(clip.frames.shape)) - posterior(clip.frames)).abs().sum()))
+    assert moved[0] > 2 * moved[1]
