@@ -36,6 +36,13 @@ class Mode(str, Enum):
     lip = "lip"
 
 
+class Profile(str, Enum):
+    """Whom captions are for."""
+
+    sdh = "sdh"
+    standard = "standard"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"avsr {__version__}")
@@ -76,12 +83,19 @@ def transcribe(
     mouth_only: Annotated[
         bool, typer.Option("--mouth-only", help="The videos already show only the mouth: do not look for a face.")
     ] = False,
+    formats: Annotated[str, typer.Option(help="Of srt, vtt, ass, txt, json, with commas between; .json is always written.")] = (
+        "srt,vtt,txt,json"
+    ),
+    profile: Annotated[
+        Profile, typer.Option(help="Captions that are on for as long as it takes to read them: 14 characters a second, or 12.")
+    ] = Profile.sdh,
 ) -> None:
     """Write what is said as captions (.srt, .vtt), text (.txt) and data (.json), named after each video."""
     from avsr.decoding.transcribe import transcribe_files
 
-    language = {"lm": lm, "lm_weight": lm_weight, "bias": bias}
-    raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, mouth_only=mouth_only, **language))
+    options = {"lm": lm, "lm_weight": lm_weight, "bias": bias, "mouth_only": mouth_only}
+    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value}
+    raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, **options))
 
 
 class LmKind(str, Enum):

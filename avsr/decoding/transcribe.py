@@ -6,8 +6,9 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,31 @@ from avsr.errors import AvsrError
 if TYPE_CHECKING:
     from avsr.decoding.recognizer import Recognizer, Result
 
-SUFFIXES = (".srt", ".vtt", ".txt", ".json")
+FORMATS = ("srt", "vtt", "ass", "txt", "json")
+USUAL = ("srt", "vtt", "txt", "json")
 FAILED = "failed.tsv"
 _HEADER = "path\treason"
 _MARK = "avsr transcribe"  # in our .json, so that nobody else's file is written over
 _NAMES = {"av": "sound and lips", "audio": "sound alone", "lip": "lips alone"}
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is asked for; AvsrError for what there is not."""
+
+    mode: str
+    mouth_only: bool
+    formats: tuple[str, ...]
+    profile: str
+
+    def __post_init__(self) -> None:
+        from avsr.media.captions import PROFILES
+
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown or not self.formats:
+            raise AvsrError(f"format {', '.join(unknown) or 'none'}: it can be {', '.join(FORMATS)}.")
+        if self.profile not in PROFILES:
+            raise AvsrError(f"caption profile {self.profile}: it can be {' or '.join(PROFILES)}.")
 
 
 def transcribe_files(
@@ -35,12 +56,16 @@ def transcribe_files(
     lm_weight: float | None = None,
     bias: Path | None = None,
     mouth_only: bool = False,
+    formats: Sequence[str] = USUAL,
+    profile: str = "sdh",
 ) -> int:
-    """Recognise `videos` one after another; write .srt, .vtt, .txt and .json into `out`, or beside each video.
+    """Recognise `videos` one after another; write files in `formats` (of FORMATS; the .json, by which our files are known, is
+    always among them) into `out`, or beside each video.
 
     Of several, those that cannot be used are listed in failed.tsv (path, reason) in the folder their files would be in,
     and the others are done. Progress and a line a video go to stderr. `lm`, `lm_weight`, `bias`: see
-    `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth.
+    `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth. `profile`: the captions', see
+    `avsr.media.captions.PROFILES`.
 
     Returns:
         The exit code: 1 when any failed.
@@ -48,6 +73,7 @@ def transcribe_files(
     Raises:
         AvsrError: a single video cannot be used, or nothing can be done for any (the model, the output folder).
     """
+    wanted = _Wanted(mode, mouth_only, tuple(formats), profile)
     targets = _targets([Path(video) for video in videos], out)
     if len(targets) == 1:
         _check(*targets[0], mode)  # a wrong file need not wait for the model
@@ -62,7 +88,7 @@ def transcribe_files(
             count = f"{number}/{len(targets)} " if len(targets) > 1 else ""
             try:
                 shown = lambda total, done: show(f"{count}{video.name}", total, done)  # noqa: E731
-                line = _transcribe(recognizer, video, target, mode, mouth_only, shown)
+                line = _transcribe(recognizer, video, target, wanted, shown)
             except (AvsrError, OSError) as error:
                 if len(targets) == 1:
                     raise
@@ -90,21 +116,23 @@ def _load(model: Path, **expected: Any) -> Recognizer:
 
 
 def _transcribe(
-    recognizer: Recognizer, video: Path, target: Path, mode: str, mouth_only: bool, show: Callable[[float | None, float], None]
+    recognizer: Recognizer, video: Path, target: Path, wanted: _Wanted, show: Callable[[float | None, float], None]
 ) -> str:
     """One video, and the line to say about it."""
     began = time.perf_counter()
-    total = _check(video, target, mode) or None
+    total = _check(video, target, wanted.mode) or None
     show(total, 0.0)
-    result = recognizer.transcribe(video, mode, mouth_only=mouth_only, progress=lambda done: show(total, done))
-    write_result(result, target)
+    told = lambda done: show(total, done)  # noqa: E731
+    result = recognizer.transcribe(video, wanted.mode, mouth_only=wanted.mouth_only, progress=told)
+    write_result(result, target, wanted.formats, wanted.profile)
     spent = time.perf_counter() - began
     why = f", because {result.reason}" if result.reason else ""
     notes = "" if result.segments else "; nothing was said in it"
     for stream in ("sound", "picture"):
         lost = sum(span.end - span.start for span in result.damaged[stream])
         notes += f"; {lost:.1f} s of its {stream} are damaged" if lost >= 0.05 else ""
-    names = f"{target}{SUFFIXES[0]}, {', '.join(SUFFIXES[1:])}"
+    first, *others = [f".{name}" for name in FORMATS if name in wanted.formats or name == "json"]
+    names = ", ".join([f"{target}{first}", *others])
     return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s in {spent:.1f} s{notes} -> {names}"
 
 
@@ -116,20 +144,23 @@ def _check(video: Path, target: Path, mode: str) -> float:
     return open_streams(video, mode).info.duration
 
 
-def write_result(result: Result, target: Path) -> None:
-    """Write `target` + .srt, .vtt, .txt (a line a segment) and .json (everything), each whole or not at all.
+def write_result(result: Result, target: Path, formats: Sequence[str] = USUAL, profile: str = "sdh") -> None:
+    """Write `target` + .srt, .vtt, .ass, .txt (a line a segment), as asked for, and .json (everything), each whole or not at
+    all.
 
-    The folder is made where there is none.
+    The folder is made where there is none. `profile`: see avsr.media.captions.PROFILES.
     """
-    from avsr.media.captions import cues_from_words, write_json, write_srt, write_txt, write_vtt
+    from avsr.media.captions import cues_from_words, write_ass, write_json, write_srt, write_txt, write_vtt
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    cues = cues_from_words(result.words)
+    cues = cues_from_words(result.words, profile)
     # The .json first: where it is there, the others are ours to write over.
     write_json(_named(target, ".json"), {"made_by": _MARK, **result.as_dict()})
-    write_srt(_named(target, ".srt"), cues)
-    write_vtt(_named(target, ".vtt"), cues)
-    write_txt(_named(target, ".txt"), "\n".join(segment.text for segment in result.segments))
+    for name, write in (("srt", write_srt), ("vtt", write_vtt), ("ass", write_ass)):
+        if name in formats:
+            write(_named(target, f".{name}"), cues)
+    if "txt" in formats:
+        write_txt(_named(target, ".txt"), "\n".join(segment.text for segment in result.segments))
 
 
 def _named(target: Path, suffix: str) -> Path:
@@ -157,7 +188,7 @@ def _targets(videos: list[Path], out: Path | None) -> list[tuple[Path, Path]]:
 
 def _refuse_foreign(target: Path) -> None:
     """AvsrError where a file that we would write is there and is not ours, such as a corpus's own label."""
-    there = [path for suffix in SUFFIXES if (path := _named(target, suffix)).exists()]
+    there = [path for name in FORMATS if (path := _named(target, f".{name}")).exists()]
     if not there:
         return
     try:

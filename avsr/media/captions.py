@@ -1,7 +1,8 @@
-"""Makes Korean caption cues from timed words and writes SRT, WebVTT, text and JSON files.
+"""Makes Korean caption cues from timed words and writes SRT, WebVTT, ASS, text and JSON files.
 
 The layout follows Netflix's Korean timed text guide: 16 Hangul a line (a Latin letter, digit, space or mark counts a
-half), two lines, breaks between eojeol only, 5/6 s to 7 s a cue, two frames between cues.
+half), two lines, breaks between eojeol only, 5/6 s to 7 s a cue, two frames between cues, and so long that what is in it can
+be read: PROFILES has how many characters a second.
 
 The writers are our own: pysubs2 takes `{...}` in a text for an ASS tag and drops it, and leaves `&` and `<` bare in WebVTT.
 """
@@ -23,12 +24,32 @@ from avsr.files import replace_file
 LINE = 32
 """Half units a line: a Hangul syllable is two, everything narrow one."""
 
+PROFILES = {"sdh": 14.0, "standard": 12.0}
+"""Characters a second (Hangul 1, what is narrow a half) of captions for the deaf and hard of hearing, which have all that is
+said, and of others."""
+
 SHORTEST_MS, LONGEST_MS = 833, 7000
 GAP_MS = 80
 """Two frames at 25 a second, so that the eye sees one cue end and the next begin."""
 
 _FLASH_MS = 120  # a cue is on for three frames at least, even if the next one has to come late for it
 _PAUSE_MS = 600  # a pause of this length is a good place to break
+
+
+_ASS_HEAD = """[Script Info]
+ScriptType: v4.00+
+WrapStyle: 2
+ScaledBorderAndShadow: yes
+PlayResX: 1920
+PlayResY: 1080
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Noto Sans KR,64,&H00FFFFFF,&H00FFFFFF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,4,0,2,60,60,48,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text"""
 
 
 @dataclass(frozen=True)
@@ -71,24 +92,29 @@ def width(text: str) -> int:
     return total
 
 
-def cues_from_words(words: list[Word]) -> list[Cue]:
+def cues_from_words(words: list[Word], profile: str = "sdh") -> list[Cue]:
     """Lay words out as cues, in the order given; no text is lost.
 
     Cues do not overlap and are GAP_MS apart or more, start with their first word (later only where the cue before
-    needs the time), last 833 ms to 7 s where the next cue's start permits, and break at pauses and sentence ends
-    rather than elsewhere. MediaError where a time is not a number.
+    needs the time), last 833 ms to 7 s, and as long as the profile's reading speed wants, where the next cue's start permits,
+    and break at pauses and sentence ends rather than elsewhere. MediaError where a time is not a number, or for a profile
+    that is not one of PROFILES.
     """
+    if profile not in PROFILES:
+        raise MediaError(f"caption profile {profile!r} is unknown; give {' or '.join(PROFILES)}.")
     pieces = _pieces(words)
     cues: list[Cue] = []
     free = 0  # ms from which the next cue may start
     groups = _group(pieces)
     for index, group in enumerate(groups):
         start = max(group[0].start, free)
-        end = min(max(group[-1].end, start + SHORTEST_MS), start + LONGEST_MS)
+        lines = _lines(group) or []
+        reading = math.ceil(1000 * sum(map(width, lines)) / 2 / PROFILES[profile])
+        end = min(max(group[-1].end, start + max(SHORTEST_MS, reading)), start + LONGEST_MS)
         if index + 1 < len(groups):
             end = max(min(end, groups[index + 1][0].start - GAP_MS), start + _FLASH_MS)
         free = end + GAP_MS
-        cues.append(Cue(start / 1000, end / 1000, "\n".join(_lines(group) or [])))
+        cues.append(Cue(start / 1000, end / 1000, "\n".join(lines)))
     return cues
 
 
@@ -180,6 +206,18 @@ def write_vtt(path: str | Path, cues: list[Cue]) -> None:
     write_text(path, "\n".join(blocks))
 
 
+def write_ass(path: str | Path, cues: list[Cue]) -> None:
+    """Write Advanced SubStation Alpha 4+, UTF-8, whole or not at all: white on a black edge at the bottom of a picture of
+    1920x1080, whatever the video's. A speaker is the line's name."""
+    lines = [_ASS_HEAD]
+    for cue in cues:
+        # An opening brace would begin an override, and a backslash an escape.
+        text = _body(cue.text).replace("\\", "\\\u2060").replace("{", "\\{").replace("}", "\\}").replace("\n", "\\N")
+        name = _body(cue.speaker or "").replace(",", " ")
+        lines.append(f"Dialogue: 0,{_centiseconds(cue.start)},{_centiseconds(cue.end)},Default,{name},0,0,0,,{text}")
+    write_text(path, "\n".join(lines) + "\n")
+
+
 def write_txt(path: str | Path, text: str) -> None:
     """Write plain text, UTF-8 with a newline at its end, whole or not at all."""
     write_text(path, text.rstrip("\n") + "\n")
@@ -219,6 +257,11 @@ def write_text(path: str | Path, text: str) -> None:
 def _body(text: str) -> str:
     """No empty lines, which end a cue in both formats."""
     return "\n".join(line for line in (re.sub(r"\s+", " ", line).strip() for line in text.splitlines()) if line)
+
+
+def _centiseconds(seconds: float) -> str:
+    total = max(0, round(seconds * 100))
+    return f"{total // 360_000}:{total // 6_000 % 60:02}:{total // 100 % 60:02}.{total % 100:02}"
 
 
 def _stamp(seconds: float, mark: str) -> str:

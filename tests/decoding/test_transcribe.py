@@ -302,3 +302,12 @@ def test_videos_that_show_only_a_mouth_are_read_without_a_face(packed, tmp_path,
     assert transcribe_files([path], model=packed, mode="lip", out=tmp_path / "out", mouth_only=True) == 0
     data = json.loads((tmp_path / "out" / "mouth.json").read_text(encoding="utf-8"))
     assert data["mode"] == "lip" and data["text"] and not data["damaged"]["lips"]
+
+
+def test_formats_are_those_asked_for(packed, video, face, tmp_path):
+    assert transcribe_files([video], model=packed, mode="lip", out=tmp_path, formats=["ass"], profile="standard") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a clip.ass", "a clip.json"]
+    assert pysubs2.load(str(tmp_path / "a clip.ass")).events
+    for wrong, words in (({"formats": ["doc"]}, "format doc: it can be srt, vtt"), ({"formats": []}, "format none"), ({"profile": "x"}, "profile x")):
+        with pytest.raises(AvsrError, match=words):
+            transcribe_files([video], model=packed, mode="lip", out=tmp_path, **wrong)

@@ -8,16 +8,19 @@ import unicodedata
 from itertools import pairwise
 
 import numpy as np
+import pysubs2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.errors import MediaError
 from avsr.media.captions import (
+    PROFILES,
     Cue,
     Word,
     cues_from_words,
     width,
+    write_ass,
     write_json,
     write_srt,
     write_txt,
@@ -46,7 +49,7 @@ def squeeze(text: str) -> str:
     return "".join(c for c in text if not c.isspace() and unicodedata.category(c) not in ("Cc", "Cs"))
 
 
-def check(words: list[Word], cues: list[Cue]) -> None:
+def check(words: list[Word], cues: list[Cue], profile: str = "sdh") -> None:
     said = "".join(unicodedata.normalize("NFC", word.text) for word in words)
     assert squeeze("".join(cue.text for cue in cues)) == squeeze(said)
     for cue in cues:
@@ -57,12 +60,16 @@ def check(words: list[Word], cues: list[Cue]) -> None:
     for one, two in pairwise(cues):
         assert two.start - one.end >= 0.08 - 1e-9
         assert one.end - one.start >= 0.833 - 1e-9 or two.start - one.end <= 0.08 + 1e-9  # it lasts as long as it may
+    for place, cue in enumerate(cues):
+        seconds = sum(width(line) for line in cue.text.split("\n")) / 2 / PROFILES[profile]
+        free = cues[place + 1].start - 0.08 if place + 1 < len(cues) else float("inf")
+        assert cue.end >= min(cue.start + seconds, cue.start + 7, free) - 1e-9, "it can be read, where there is time"
 
 
-@given(spoken())
-@settings(max_examples=150, deadline=None)
-def test_layout_of_speech(words):
-    check(words, cues_from_words(words))
+@given(spoken(), st.sampled_from(sorted(PROFILES)))
+@settings(max_examples=200, deadline=None)
+def test_layout_of_speech(words, profile):
+    check(words, cues_from_words(words, profile), profile)
 
 
 @given(st.lists(st.builds(Word, st.floats(-5, 1e4), st.floats(-5, 1e4), texts), max_size=12))
@@ -148,3 +155,24 @@ def test_nothing_half_written(tmp_path):
     with pytest.raises(MediaError, match="check the folder"):
         write_srt(tmp_path / "no" / "a.srt", CUES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fast_word_stays_until_it_is_read():
+    words = [Word(0.0, 0.9, "열여섯글자가한줄에들어가는자막"), Word(5.0, 5.4, "끝")]
+    for profile, seconds in (("sdh", 15 / 14), ("standard", 15 / 12)):
+        first, _ = cues_from_words(words, profile)
+        assert first.end == pytest.approx(seconds, abs=0.002)
+    crowded, second = cues_from_words([Word(0.0, 0.9, "열여섯글자가한줄에들어가는자막."), Word(1.0, 1.5, "다음")], "standard")
+    assert second.start - crowded.end == pytest.approx(0.08), "what is said next has the time"
+    with pytest.raises(MediaError, match="profile 'fast' is unknown"):
+        cues_from_words(words, "fast")
+
+
+def test_ass(tmp_path):
+    write_ass(tmp_path / "a.ass", [Cue(1.5, 3661.239, "첫 줄\n둘째 줄", "민지"), Cue(3662, 3663, r"{\b1}굵게\N")])
+    text = (tmp_path / "a.ass").read_text("utf-8")
+    assert "Dialogue: 0,0:00:01.50,1:01:01.24,Default,민지,0,0,0,,첫 줄\\N둘째 줄\n" in text
+    read = pysubs2.load(str(tmp_path / "a.ass"))
+    assert [line.start for line in read] == [1500, 3662000] and read[0].plaintext == "첫 줄\n둘째 줄" and read[0].name == "민지"
+    assert read.styles["Default"].alignment == 2 and read.info["PlayResY"] == "1080"
+    assert r"\{" in text and "\\\u2060b1" in text, "no override, and no break that was not asked for"
