@@ -51,7 +51,7 @@ def test_searches_with_either_agree(recognizer):
     size = model.eos + 1
     memory = torch.randn(30, 32, generator=torch.Generator().manual_seed(3))
     log_probs = posterior(30, size, seed=5)
-    ours = search(model.decoder, memory, log_probs, DecodeOptions(5, 0.6, nbest=3))
+    ours = search(model.decoder, memory, log_probs, DecodeOptions(5, 0.6, nbest=3, nbest_spread=0.0))
     scorers = {"decoder": model.decoder, "ctc": EspnetScorer(Posterior(log_probs), model.eos)}
     beam = BatchBeamSearch(scorers, {"decoder": 0.4, "ctc": 0.6}, 5, size, model.eos, model.eos, pre_beam_score_key="full")
     with torch.inference_mode():
