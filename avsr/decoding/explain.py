@@ -38,7 +38,7 @@ def explain_file(
     and the words as captions, with sound where there is some; NAME.saliency.json, for each word when (the centre and the
     spread of its course, s) and where (centre in pixels of the crop). A sentence on what was written.
 
-    AvsrError: the span is no span of the video; NoFaceError: nobody is seen, or nobody speaks, in it.
+    AvsrError: `out` is no folder, the span is no span of the video, or no word is read; NoFaceError: nobody is seen, or nobody speaks, in it.
     """
     from avsr.decoding.recognizer import Recognizer
     from avsr.runtime import limit_threads
@@ -48,6 +48,8 @@ def explain_file(
 
     if not 0 < seconds <= LONGEST or start < 0:
         raise AvsrError(f"start {start:g}, seconds {seconds:g}: give a start of 0 or more, and up to {LONGEST:g} seconds.")
+    if Path(out).exists() and not Path(out).is_dir():
+        raise AvsrError(f"{out}: is not a folder; give --out a folder to write into.")
     duration = probe(video).duration
     if 0 < duration <= start:
         raise AvsrError(f"{video}: lasts {duration:.1f} s, so nothing begins at {start:g} s; give an earlier start.")

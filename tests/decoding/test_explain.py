@@ -71,6 +71,8 @@ def test_what_cannot_be_explained_is_one_sentence(packed, video, face, tmp_path,
     for start, seconds, words in ((-1, 5, "give a start"), (0, 0, "give a start"), (0, 90, "30 seconds"), (5, 5, "lasts 2.0 s")):
         with pytest.raises(AvsrError, match=words):
             explain_file(video, tmp_path, model=packed, start=start, seconds=seconds)
+    with pytest.raises(AvsrError, match="is not a folder"):
+        explain_file(video, video, model=packed)
     from avsr.lips import speaking
 
     monkeypatch.setattr(speaking, "speaking_probability", lambda frames, confidence: np.zeros(len(frames), np.float32))
