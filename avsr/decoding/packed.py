@@ -155,14 +155,16 @@ def write_adapted(path: str | os.PathLike, out: Path, state: dict[str, torch.Ten
 def load_lm(source: Path | bytes, where: object, tokenizer: Tokenizer, *, device: str = "cpu") -> Ngram | NeuralLM:
     """A language model for these tokens, of either kind; ModelError where it cannot be read or is of others."""
     if _is_neural(source):
-        from avsr.language.neural import load_neural as load
+        from avsr.language.neural import load_neural
+
+        lm: Ngram | NeuralLM = load_neural(source, where)
+        lm.network.to(device)
     else:
-        from avsr.language.ngram import load_ngram as load
-    lm = load(source, where)
+        from avsr.language.ngram import load_ngram
+
+        lm = load_ngram(source, where)
     if lm.token_list != tokenizer.token_list:
         raise ModelError(f"{where}: is of other tokens than the model; train it for this model with `avsr lm --model`.")
-    if _is_neural(source):
-        lm.network.to(device)
     return lm
 
 

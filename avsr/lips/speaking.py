@@ -20,7 +20,7 @@ from avsr.errors import ModelError
 WEIGHTS = Path(__file__).parent / "speaking.pth"  # written by avsr.training.speaking
 SIDE = 44  # pixels of the picture that the network looks at: the middle 88 of a mouth clip's 96, halved
 REACH = 45  # frames before and after that a frame's answer depends on
-_EDGE = 4
+_EDGE = 2  # halved pixels that are left out on each side
 _AROUND = 25  # frames that a picture is compared with the mean of
 _MOVED = 4.0  # a movement changes a picture by a quarter of its deviation, or less
 _CHUNK = 1500  # frames worked on at once: a minute, 160 MB
@@ -74,8 +74,12 @@ def _channels(mouths: torch.Tensor) -> torch.Tensor:
 
 def small_mouths(frames: np.ndarray) -> np.ndarray:
     """(T, 96, 96) uint8 mouth clip -> (T, 44, 44) uint8: the middle at half its size."""
-    middle = frames[:, _EDGE:-_EDGE, _EDGE:-_EDGE].astype(np.uint16)
-    pairs = middle[:, ::2] + middle[:, 1::2]
+    return halved(frames)[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+
+
+def halved(frames: np.ndarray) -> np.ndarray:
+    """(T, 96, 96) uint8 -> (T, 48, 48) uint8, by means of four."""
+    pairs = frames[:, ::2].astype(np.uint16) + frames[:, 1::2]
     return ((pairs[:, :, ::2] + pairs[:, :, 1::2] + 2) // 4).astype(np.uint8)
 
 

@@ -95,11 +95,12 @@ def adapt(model: Path, clips: Path, out: Path, *, steps: int = 120, seed: int = 
         raise AvsrError(f"{clips}: {len(ready)} clips can be used, at least {FEWEST} are needed{first}.")
     held, learnt = ready[::HELD_OUT], [clip for place, clip in enumerate(ready) if place % HELD_OUT]
     limit_threads()
-    before = errors(packed, held)
-    if not before:
+    used = _used(packed, ready)
+    if not used:
         raise AvsrError(f"{clips}: {model} has learnt from sound alone, and not every clip has sound; give clips with sound.")
-    step = _teach(packed, learnt, held, steps, seed)
-    result = Adapted(len(learnt), len(held), before, errors(packed, held) if step else before, step, failures)
+    before = errors(packed, held, used)
+    step = _teach(packed, learnt, held, used, steps, seed)
+    result = Adapted(len(learnt), len(held), before, errors(packed, held, used) if step else before, step, failures)
     if result.better:
         # Confidence and card were the old weights'.
         told = {name: value for name, value in packed.meta.items() if name not in ("confidence", "card")}
@@ -176,15 +177,15 @@ def load_clips(
     return clips
 
 
-def errors(packed: PackedModel, clips: Sequence[Clip]) -> dict[str, float]:
-    """CER in percent of the packed model on the clips, by the lips where it can read them, and, where all clips have sound, by
-    both or the sound alone."""
+def errors(packed: PackedModel, clips: Sequence[Clip], used: frozenset[str]) -> dict[str, float]:
+    """CER in percent of the packed model on the clips, by the lips and by both (or the sound alone), as far as the `used` streams
+    have them."""
     from avsr.decoding.recognizer import Recognizer, packed_options
     from avsr.lips.mouth_clip import MouthClip
     from avsr.text.normalize import normalize_scoring
     from avsr.text.scores import cer, total
 
-    recognizer, used = Recognizer(packed, packed_options(packed.meta, packed.path)), _used(packed, clips)
+    recognizer = Recognizer(packed, packed_options(packed.meta, packed.path))
     modes = [mode for mode, stream in (("lip", "lips"), ("av", "sound")) if stream in used]
     found = {}
     for mode in modes:
@@ -196,13 +197,15 @@ def errors(packed: PackedModel, clips: Sequence[Clip]) -> dict[str, float]:
     return found
 
 
-def _teach(packed: PackedModel, learnt: list[Clip], held: list[Clip], steps: int, seed: int) -> int:
+def _teach(
+    packed: PackedModel, learnt: list[Clip], held: list[Clip], used: frozenset[str], steps: int, seed: int
+) -> int:
     """Train packed.model in place and leave it at the best step by the loss of `held`, which is returned; 0 is where it began."""
     import torch
 
     from avsr.processes import progress
 
-    model, used = packed.model, _used(packed, learnt + held)
+    model = packed.model
     # The fusion has learnt on corrupted streams, of which there are none here.
     chosen = [value for name, value in model.named_parameters() if not name.startswith("fusion.")]
     optimizer = torch.optim.AdamW(chosen, _RATE, weight_decay=0.01)

@@ -22,7 +22,7 @@ from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.lips.mouth_clip import load_mouth_clip
 from avsr.lips.mouth_shape import CHANNELS, load_mouth_shape
-from avsr.lips.speaking import SIDE, SpeakingNet
+from avsr.lips.speaking import SIDE, SpeakingNet, halved
 from avsr.processes import progress
 from avsr.stages.command import run_main
 from avsr.tables import read_table
@@ -64,12 +64,6 @@ def read_clips(speech: Sequence[Path], quiet: Sequence[Path]) -> tuple[list[Clip
     if not talking or not silent:
         raise AvsrError("both clips that speak and clips that do not are needed: give --speech and --quiet that hold some.")
     return talking, silent
-
-
-def halved(frames: np.ndarray) -> np.ndarray:
-    """(T, 96, 96) uint8 -> (T, 48, 48) uint8, by means of four."""
-    pairs = frames[:, ::2].astype(np.uint16) + frames[:, 1::2]
-    return ((pairs[:, :, ::2] + pairs[:, :, 1::2] + 2) // 4).astype(np.uint8)
 
 
 def piece(clip: Clip, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
