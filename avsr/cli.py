@@ -213,6 +213,9 @@ def synth(
     no_sound: Annotated[
         bool, typer.Option("--no-sound", help="Mouth clips alone, to train a lip reader on: no voice, several times as fast.")
     ] = False,
+    train_only: Annotated[
+        bool, typer.Option("--train-only", help="All for training, to be added to another corpus: no dev, no tests.")
+    ] = False,
     layout: Annotated[
         Layout, typer.Option(help="Data directories of the recipes, or LipNet's video and align folders.")
     ] = Layout.data,
@@ -227,7 +230,7 @@ def synth(
     from avsr.corpora.talking_heads.corpus import Order
     from avsr.corpora.talking_heads.make import make_corpus
 
-    order = Order(utterances, domain.value, speakers, seed, text, full_face, layout.value, no_sound)
+    order = Order(utterances, domain.value, speakers, seed, text, full_face, layout.value, no_sound, train_only)
     print(make_corpus(order, out, nj=nj))
 
 

@@ -26,8 +26,8 @@ FROZEN = {
     "explain": {"video", "--out", "--model", "--start", "--seconds"},
     "crop": {"folder", "--out", "--nj", "--mouth-only"},
     "synth": {
-        "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--no-sound", "--layout",
-        "--nj",
+        "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--no-sound", "--train-only",
+        "--layout", "--nj",
     },
     "benchmark": {
         "--data", "--out", "--model", "--conditions", "--noise", "--baseline", "--limit", "--search", "--nj",

@@ -37,7 +37,8 @@ class Order:
 
     utterances: in all splits together. speakers: voices, None for what the domain has. text: a file of sentences, one a
     line, in the domain's place. full_face: whole pictures with sound, not mouth clips. silent: mouth clips alone, for a lip
-    reader's training: the voice says only when what is said, which costs a small part of speaking.
+    reader's training: the voice says only when what is said, which costs a small part of speaking. train_only: all of it is for
+    training, to be added to another corpus (avsr.corpora.combine).
     """
 
     utterances: int = 300
@@ -48,6 +49,7 @@ class Order:
     full_face: bool = False
     layout: str = "data"
     silent: bool = False
+    train_only: bool = False
 
     def __post_init__(self) -> None:
         for name, value, choices in (("domain", self.domain, DOMAINS), ("layout", self.layout, LAYOUTS)):
@@ -62,6 +64,8 @@ class Order:
                 raise AvsrError(f"{name} {value}: give {least} or more, so that every split has something.")
         if self.silent and (self.full_face or self.layout != "data"):
             raise AvsrError("without sound only mouth clips of the layout data are made: leave out whole faces and lipnet.")
+        if self.train_only and self.layout != "data":
+            raise AvsrError("for training alone only the layout data is made, which names its splits: leave out lipnet.")
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,10 @@ def plan_spoken(order: Order, voices: Sequence[str], sentences: Sequence[str]) -
     Where there are fewer sentences than utterances (a person's own file), they are said again by other voices.
     AvsrError where the sentences do not suffice to keep the splits apart.
     """
+    if order.train_only:
+        spoken = _shuffled(sentences, order.seed, "sentences")
+        turns = [(text, voices[(place + place // len(spoken)) % len(voices)]) for place, text in enumerate(islice(cycle(spoken), order.utterances))]
+        return _items([("train", voice, text, None) for text, voice in turns])
     wanted = _counts(order.utterances)
     homes = split_voices(_shuffled_pairs(voices, order.seed), wanted["train"])
     members = {split: [voice for voice, home in homes.items() if home == split] for split in SPLITS}

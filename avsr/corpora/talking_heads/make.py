@@ -91,7 +91,7 @@ def plan(order: Order) -> list[Item]:
     from avsr.corpora.talking_heads.quickstart import load_quickstart
     from avsr.corpora.talking_heads.speakers import make_speakers
 
-    if order.domain == "command" and order.text is None and not order.silent:
+    if order.domain == "command" and order.text is None and not order.silent and not order.train_only:
         shipped = [Shipped(speech.name, speech.speaker, speech.text) for speech in load_quickstart()]
         if uses_shipped(order, shipped):
             return plan_shipped(order, shipped)
@@ -170,7 +170,7 @@ def _prepare(jobs: Sequence[Job]) -> None:
 
 def _write_tables(jobs: Sequence[Job], records: dict[str, dict], order: Order, out: Path) -> None:
     """A data directory a split; with mouth clips also what the crops stage would have written."""
-    for split in SPLITS:
+    for split in _splits(jobs):
         chosen = [job for job in jobs if job.item.split == split]
         if not order.full_face:
             ids = [job.item.utt for job in chosen]
@@ -184,6 +184,11 @@ def _write_tables(jobs: Sequence[Job], records: dict[str, dict], order: Order, o
             write_table(out / split / "utt2dur", {utt: f"{records[utt]['seconds']:.3f}" for utt in ids})
             write_table(out / split / "utt2face", dict.fromkeys(ids, "1.000"))
         write_data_dir(out / split, [_utterance(job, records[job.item.utt], out) for job in chosen])
+
+
+def _splits(jobs: Sequence[Job]) -> list[str]:
+    """All, or train alone where that was asked for."""
+    return [split for split in SPLITS if any(job.item.split == split for job in jobs)]
 
 
 def _utterance(job: Job, record: dict, out: Path) -> Utterance:
@@ -214,7 +219,7 @@ def _write_manifest(jobs: Sequence[Job], records: dict[str, dict], order: Order,
         "order": asked,
         "version": VERSION,
         "packages": {name: version(name) for name in ("avsr", *_PACKAGES)},
-        "splits": {split: _summary(split, jobs, records) for split in SPLITS},
+        "splits": {split: _summary(split, jobs, records) for split in _splits(jobs)},
         "files": files,
     }
     write_lines(out / MANIFEST, [json.dumps(manifest, ensure_ascii=False, indent=1)])
