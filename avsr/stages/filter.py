@@ -82,7 +82,8 @@ def filter_split(source: Path, out: Path, limits: Limits, *, test: bool = False)
         raise AvsrError(f"{out}: no utterance is left ({count} of {len(dropped)}: {worst}); see {out / 'filtered.tsv'}.")
     for name in TABLES:
         if name in tables:
-            write_table(out / name, {utterance: tables[name][utterance] for utterance in kept})
+            rows = tables[name]  # of wav.scp perhaps fewer: clips without sound are there for the lips
+            write_table(out / name, {utterance: rows[utterance] for utterance in kept if utterance in rows})
         else:
             (out / name).unlink(missing_ok=True)
     write_table(out / "spk2utt", spk2utt({utterance: tables["utt2spk"][utterance] for utterance in kept}))

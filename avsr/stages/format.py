@@ -16,12 +16,13 @@ from avsr.text.normalize import normalize_training
 
 @dataclass(frozen=True)
 class FormatReport:
-    """Utterances written; those left out because their crop failed or their sound is wanted and missing; and those
-    whose word times do not spell the text any more and were left out."""
+    """Utterances written; those left out because their crop failed or their sound is wanted and missing; those without sound that
+    were kept to look at; and those whose word times do not spell the text any more and were left out."""
 
     written: int
     failed: int
     silent: int
+    seen_alone: int
     untimed: int
 
     def __str__(self) -> str:
@@ -30,6 +31,7 @@ class FormatReport:
             for count, reason in (
                 (self.failed, "left out as their crop failed"),
                 (self.silent, "left out as they have no sound"),
+                (self.seen_alone, "without sound, for the lips alone"),
                 (self.untimed, "without word times, which do not spell their text"),
             )
             if count
@@ -37,11 +39,12 @@ class FormatReport:
         return ", ".join([f"{self.written} utterances", *left_out])
 
 
-def format_split(data: Path, crops: Path, out: Path, *, speech: bool) -> FormatReport:
+def format_split(data: Path, crops: Path, out: Path, *, speech: bool, keep_silent: bool = False) -> FormatReport:
     """Bring a split's data directory and what was cropped from it together in `out`.
 
     Writes text, utt2spk, spk2utt, utt2dur (seconds), utt2face (mean face confidence, 0..1), video.scp, wav.scp where
-    `speech` is asked for, shape.scp where the corpus knows the mouth's shape, and align where it has word times (a line
+    `speech` is asked for (of those that have sound; the others are left out, or kept for a training of the lips alone where
+    `keep_silent`), shape.scp where the corpus knows the mouth's shape, and align where it has word times (a line
     without any where an utterance has none).
     """
     utterances = read_data_dir(data)
@@ -51,17 +54,18 @@ def format_split(data: Path, crops: Path, out: Path, *, speech: bool) -> FormatR
     if (crops / "shape.scp").exists():
         tables["shape.scp"] = read_table(crops / "shape.scp")
     cropped = [utterance for utterance in utterances if utterance.utt_id in tables["video.scp"]]
-    kept = [utterance for utterance in cropped if not speech or utterance.utt_id in tables["wav.scp"]]
-    if not kept:
+    heard = [utterance for utterance in cropped if not speech or utterance.utt_id in tables["wav.scp"]]
+    kept = cropped if keep_silent else heard
+    if not heard:
         raise AvsrError(f"{data} leaves no utterance with {'sound and ' if speech else ''}a mouth clip: see {crops}.")
     speakers = {utterance.utt_id: utterance.speaker for utterance in kept}
     texts = {utterance.utt_id: normalize_training(utterance.text) for utterance in kept}
     words = {utterance.utt_id: _normalised_words(utterance, texts[utterance.utt_id]) for utterance in kept}
     for name, rows in tables.items():
-        lacking = min(speakers.keys() - rows.keys(), default=None)
+        lacking = min(speakers.keys() - rows.keys(), default=None) if name != "wav.scp" else None
         if lacking is not None:
             raise LabelError(f"{crops / name}: has no line for {lacking}; make or crop the corpus again.")
-        write_table(out / name, {utterance: rows[utterance] for utterance in speakers})
+        write_table(out / name, {utterance: rows[utterance] for utterance in speakers if utterance in rows})
     for name in {"wav.scp", "shape.scp"} - tables.keys():
         (out / name).unlink(missing_ok=True)  # a former run's
     if any(words.values()):
@@ -72,7 +76,8 @@ def format_split(data: Path, crops: Path, out: Path, *, speech: bool) -> FormatR
     write_table(out / "spk2utt", spk2utt(speakers))
     write_table(out / "text", texts)
     untimed = sum(utterance.words is not None and not words[utterance.utt_id] for utterance in kept)
-    return FormatReport(len(kept), len(utterances) - len(cropped), len(cropped) - len(kept), untimed)
+    left, silent = len(cropped) - len(kept), len(kept) - len(heard)
+    return FormatReport(len(kept), len(utterances) - len(cropped), left, silent, untimed)
 
 
 def _normalised_words(utterance: Utterance, text: str) -> list[tuple[float, float, str]]:
@@ -108,7 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--splits", nargs="+", default=SPLITS, help="default: %(default)s")
     args = parser.parse_args(arguments)
     for split in args.splits:
-        report = format_split(args.data / split, args.crops / split, args.out / split, speech=not args.no_speech)
+        where = (args.data / split, args.crops / split, args.out / split)
+        report = format_split(*where, speech=not args.no_speech, keep_silent=split == "train")
         print(f"{split}: {report}")
     return 0
 

@@ -58,30 +58,43 @@ def trained_streams(config: dict) -> set[str]:
     return {name for _, name, _ in named} & {"speech", "video"}
 
 
-def write_shapes(directory: Path, out: Path) -> None:
+def write_shapes(directory: Path, out: Path, streams: str = "both") -> None:
     """The lengths by which ESPnet makes batches, of mouth clips or else of sound, from utt2dur: no clip is decoded.
 
-    LabelError where an utterance of `text` has no duration.
+    Of the utterances that have what `streams` names, or all that the directory has of it: what is listed here is trained on.
+    LabelError where an utterance of `text` has no duration, or where nothing is left.
     """
     seconds = read_table(directory / "utt2dur", filled=True)
-    seen = (directory / "video.scp").exists()
+    wanted = {file for file, *_ in DATA_FILES if (directory / file).exists()} - STREAMS[streams]
+    seen = "video.scp" in wanted
+    utterances = read_table(directory / "text")
+    for file in sorted(wanted - {"text"}):
+        rows = read_table(directory / file)
+        utterances = {utterance: text for utterance, text in utterances.items() if utterance in rows}
+    if not utterances:
+        raise LabelError(f"{directory}: no utterance has all of {', '.join(sorted(wanted))}; run the crops and format stages again.")
     rows = {}
-    for utterance in read_table(directory / "text"):
+    for utterance in utterances:
         lasting = as_number(seconds.get(utterance, ""))
         if lasting is None:
             raise LabelError(f"{directory / 'utt2dur'}: has no seconds for {utterance}; run the filter stage again.")
         rows[utterance] = f"{round(lasting * FPS)},{SIDE},{SIDE}" if seen else str(round(lasting * SAMPLE_RATE))
+    (out / ("speech_shape" if seen else "video_shape")).unlink(missing_ok=True)  # of a run on other streams
     write_table(out / ("video_shape" if seen else "speech_shape"), rows)
 
 
+def write_all_shapes(data: Path, exp: Path, streams: str) -> None:
+    """`write_shapes` of train and dev into the statistics folder of a training."""
+    for option, split in (("train", "train"), ("valid", "dev")):
+        write_shapes(data / split, _stats(exp) / option, streams)
+
+
 def shape_arguments(stats: Path) -> list[str]:
-    """ESPnet's options that name the lengths found by the statistics stage."""
+    """ESPnet's options that name the lengths that `write_all_shapes` wrote."""
     arguments = []
     for option in ("train", "valid"):
-        files = [stats / option / f"{name}_shape" for name in ("video", "speech") if (stats / option / f"{name}_shape").exists()]
-        if not files:
-            raise AvsrError(f"{stats / option} has no video_shape or speech_shape: run the statistics stage first")
-        arguments += [f"--{option}_shape_file", str(files[0])]
+        (file,) = (stats / option).glob("*_shape")
+        arguments += [f"--{option}_shape_file", str(file)]
     return arguments
 
 
@@ -160,8 +173,6 @@ def main(argv: list[str] | None = None) -> int:
     try:
         command = _command(args, passed_on)
         if args.collect_stats:
-            for option, split in (("train", "train"), ("valid", "dev")):
-                write_shapes(args.data / split, _stats(args.exp) / option)
             return 0
         said, start_from = mend_checkpoint(args.exp)
         if said:
@@ -184,12 +195,15 @@ def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
     config = overridden(read_yaml(args.config), passed_on)
     check_criterion(config, passed_on)
     train, valid = args.data / "train", args.data / "dev"
-    utterances = len((train / "text").read_bytes().splitlines()) if (train / "text").exists() else 0
     command = ["--config", str(args.config), "--token_dir", str(args.tokens)]
     shapes = float((config.get("model_conf") or {}).get("shape_weight") or 0) > 0
     if shapes and not (train / "shape.scp").exists():
         print(f"{train} has no shape.scp, so model_conf.shape_weight teaches nothing: only `avsr synth` writes it", file=sys.stderr)
-    command += data_arguments(train, valid, shapes=shapes, streams=args.streams) + schedule_arguments(config, utterances)
+    command += data_arguments(train, valid, shapes=shapes, streams=args.streams)
+    # Before a training too: its streams may be others than those of the statistics stage.
+    write_all_shapes(args.data, args.exp, args.streams)
+    (lengths,) = (_stats(args.exp) / "train").glob("*_shape")
+    command += schedule_arguments(config, len(read_table(lengths)))
     if args.streams != "lips" and (train / "wav.scp").exists() and config.get("noise_scp") is None:
         command += ["--noise_scp", str(train / "wav.scp")]  # the corpus's own voices make the babble
     if int(config.get("ngpu") or 0) > 1:

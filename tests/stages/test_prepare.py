@@ -88,6 +88,16 @@ def test_times_that_do_not_spell_the_text_are_left_out(spoken):
     assert report.untimed == 1 and not (spoken / "out" / "align").exists()
 
 
+def test_what_has_no_sound_is_kept_for_the_lips(spoken):
+    report = format_split(spoken / "data", spoken / "crops", spoken / "out", speech=True, keep_silent=True)
+    assert (report.written, report.silent, report.seen_alone) == (3, 0, 1) and "1 without sound, for the lips alone" in str(report)
+    assert set(read_table(spoken / "out" / "wav.scp")) == {"a-1", "a-2"}
+    write_table(spoken / "out" / "utt2dur", dict.fromkeys(("a-1", "a-2", "b-3"), "3.000"))
+    filter_split(spoken / "out", spoken / "kept", Limits())
+    assert set(read_table(spoken / "kept" / "text")) == {"a-1", "a-2", "b-3"}
+    assert set(read_table(spoken / "kept" / "wav.scp")) == {"a-1", "a-2"}
+
+
 def test_nothing_left_is_a_sentence(spoken):
     write_table(spoken / "crops" / "wav.scp", {})
     with pytest.raises(AvsrError, match="no utterance with sound and a mouth clip"):

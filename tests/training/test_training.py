@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from avsr.errors import AvsrError, LabelError
 from avsr.noise.corruption import PictureCorruption, SoundCorruption
-from avsr.tables import write_lines
+from avsr.tables import read_table, write_lines
 from avsr.text.tokens import build_token_list
 from avsr.training.augment import Augmentation, change_tempo, choose_piece, hide, move_and_light, tempo_frames
 from avsr.training.data import frame_targets, read_align
 from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.preprocessor import Recordings
-from avsr.training.train import check_criterion, data_arguments, main, overridden, schedule_arguments, shape_arguments
+from avsr.training.train import check_criterion, data_arguments, main, overridden, schedule_arguments, shape_arguments, write_shapes
 
 NO_SOUND_FAULT = SoundCorruption(clean=1.0, noise=0.0, muted=0.0, dropouts=0.0, clipped=0.0, telephone=0.0)
 NO_PICTURE_FAULT = PictureCorruption(clean=1.0, frozen=0.0, occluded=0.0, blurred=0.0, dropped=0.0)
@@ -243,6 +243,23 @@ def test_lengths_are_written_from_durations_without_decoding(tmp_path, capsys, s
     write_lines(tmp_path / "dev" / "utt2dur", ["b 1.0"])
     assert main([*arguments, "--exp", str(tmp_path / "exp")]) == 1
     assert "has no seconds for a" in capsys.readouterr().err
+
+
+def test_clips_without_sound_are_for_the_lips_alone(tmp_path):
+    for name, lines in {
+        "text": ["a 가", "b 나"], "utt2dur": ["a 1.520", "b 2.000"], "video.scp": ["a v", "b v"], "wav.scp": ["a w"],
+    }.items():
+        write_lines(tmp_path / "data" / name, lines)
+    out = tmp_path / "stats"
+    write_shapes(tmp_path / "data", out)
+    assert (out / "video_shape").read_text() == "a 38,96,96\n"
+    write_shapes(tmp_path / "data", out, "sound")
+    assert [path.name for path in out.iterdir()] == ["speech_shape"] and (out / "speech_shape").read_text() == "a 24320\n"
+    write_shapes(tmp_path / "data", out, "lips")
+    assert [path.name for path in out.iterdir()] == ["video_shape"] and list(read_table(out / "video_shape")) == ["a", "b"]
+    write_lines(tmp_path / "data" / "wav.scp", ["c w"])
+    with pytest.raises(AvsrError, match="no utterance has all of text, video.scp, wav.scp"):
+        write_shapes(tmp_path / "data", out)
 
 
 def test_epochs_are_kept_by_what_packing_takes():

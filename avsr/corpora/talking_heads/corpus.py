@@ -38,7 +38,7 @@ class Order:
     utterances: in all splits together. speakers: voices, None for what the domain has. text: a file of sentences, one a
     line, in the domain's place. full_face: whole pictures with sound, not mouth clips. silent: mouth clips alone, for a lip
     reader's training: the voice says only when what is said, which costs a small part of speaking. train_only: all of it is for
-    training, to be added to another corpus (avsr.corpora.combine).
+    training, to be added to another corpus (avsr.stages.combine).
     """
 
     utterances: int = 300

@@ -108,6 +108,14 @@ def test_small_orders_of_what_is_shipped_are_whole(utterances):
         check_apart(items)
 
 
+def test_an_order_for_training_alone():
+    order, voices = Order(utterances=40, train_only=True), [f"v{number:02d}" for number in range(1, 8)]
+    items = plan_spoken(order, voices, [f"문장 {place}" for place in range(25)])
+    assert {item.split for item in items} == {"train"} and len({item.utt for item in items}) == 40
+    assert len({item.text for item in items}) == 25 and {item.voice for item in items} == set(voices)
+    assert len({(item.voice, item.text) for item in items}) == 40, "a sentence that comes back has another voice"
+
+
 def test_whose_voices():
     speeches = shipped(12, 34)
     assert uses_shipped(Order(), speeches) and uses_shipped(Order(speakers=12, utterances=1600), speeches)
@@ -122,6 +130,7 @@ def test_whose_voices():
         ({"utterances": 3}, "utterances 3: give 12 or more"),
         ({"speakers": 2}, "speakers 2: give 3 or more"),
         ({"domain": "poetry"}, "domain poetry: it can be command or daily"),
+        ({"layout": "lipnet", "train_only": True}, "for training alone only the layout data"),
         ({"layout": "grid"}, "layout grid: it can be data or lipnet"),
         ({"seed": -1}, "seed -1: give 0 or more"),
     ],

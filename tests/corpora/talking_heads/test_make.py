@@ -148,6 +148,13 @@ def test_without_sound_there_are_mouths_alone(stand_ins):
         Order(silent=True, full_face=True)
 
 
+def test_for_training_alone(stand_ins):
+    out = stand_ins / "corpus"
+    make_corpus(Order(utterances=12, train_only=True), out, nj=1)
+    assert [path.parent.name for path in out.glob("*/text")] == ["train"] and len(read_table(out / "train" / "text")) == 12
+    assert list(json.loads((out / "manifest.json").read_bytes())["splits"]) == ["train"]
+
+
 def test_what_cannot_be_made_is_a_sentence(stand_ins):
     (stand_ins / "bad").touch()
     with pytest.raises(AvsrError, match="1 of 14 utterances could not be made .*no voice today.*failed.tsv"):

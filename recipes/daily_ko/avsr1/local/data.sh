@@ -1,4 +1,20 @@
 #!/usr/bin/env bash
-# local/data.sh OPTIONS OUT NJ: made as mini_ko's is, by other options.
+# local/data.sh OPTIONS OUT NJ: OPTIONS has a corpus a line, options of `avsr synth`. The first has dev and the tests; the others
+# are added to its train. Each is made in a folder of OUT, 1, 2, ..., and what is there of it is not made again.
 set -euo pipefail
-exec "$AVSR_ROOT/recipes/mini_ko/avsr1/local/data.sh" "$@"
+
+orders=()
+while read -r line; do
+    if [[ -n "${line// /}" ]]; then orders+=("$line"); fi
+done < <(sed 's/#.*//' "$1")
+if ((${#orders[@]} < 2)); then
+    echo "$1: give two corpora or more, a line each." >&2
+    exit 1
+fi
+parts=()
+for order in "${orders[@]}"; do
+    read -ra options <<<"$order"
+    parts+=("$2/$((${#parts[@]} + 1))")
+    python -m avsr.cli synth --out "${parts[-1]}" --nj "$3" "${options[@]}"
+done
+exec python -m avsr.stages.combine --out "$2" "${parts[@]}"
