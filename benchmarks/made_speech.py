@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from avsr.corpora.talking_heads.numerals import native
 from avsr.corpora.talking_heads.quickstart import load_quickstart
 from avsr.corpora.talking_heads.sentences import daily_sentences
 from avsr.corpora.talking_heads.speakers import make_speakers
@@ -28,11 +26,11 @@ from avsr.corpora.talking_heads.voice import Voice
 from avsr.errors import AvsrError
 from avsr.media.audio import write_audio
 from avsr.text.normalize import normalize_scoring
+from avsr.text.numbers import readings
 from avsr.text.scores import ErrorCount, bootstrap_interval, cer, total
 from benchmarks.measure import print_machine
 
 READER = Path(__file__).with_name("read_with_whisper.py")
-_SMALL_NUMBER = re.compile(r"(?<![\d,.])[1-9]\d?(?![\d,.])")
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,8 @@ def read(sounds: Sequence[Sound], python: str, whisper: Path | None, work: Path)
 
 def errors(reference: str, heard: str) -> ErrorCount:
     """Character errors, numbers read in the way that is nearer to the reference."""
-    readings = [heard, _SMALL_NUMBER.sub(lambda match: native(int(match.group())), heard)]
     reference = normalize_scoring(reference)
-    return min((cer(reference, normalize_scoring(reading)) for reading in readings), key=lambda count: count.errors)
+    return min((cer(reference, reading) for reading in readings(heard)), key=lambda count: count.errors)
 
 
 def report(name: str, sounds: Sequence[Sound], texts: Sequence[str], each: bool) -> None:

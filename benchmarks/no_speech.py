@@ -44,7 +44,7 @@ class Found:
 def pieces_of(path: Path) -> tuple[list, int]:
     """The pieces that mode lip would read in a mouth clip, and its frames."""
     clip = load_mouth_clip(path)
-    return speech_pieces(None, clip.frames, speaking_probability(clip.frames, clip.confidence)), len(clip.frames)
+    return speech_pieces(None, clip.frames, speaking_probability(clip.frames, clip.confidence), None), len(clip.frames)
 
 
 def count_quiet(folder: Path, found: Found) -> None:

@@ -78,7 +78,7 @@ def _pieces(clip: MouthClip) -> list[MouthClip]:
     from avsr.decoding.segment import speech_pieces
     from avsr.lips.speaking import speaking_probability
 
-    parts = speech_pieces(None, clip.frames, speaking_probability(clip.frames, clip.confidence))
+    parts = speech_pieces(None, clip.frames, speaking_probability(clip.frames, clip.confidence), None)
     return [
         MouthClip(clip.frames[p.first : p.stop], clip.confidence[p.first : p.stop], clip.start + p.first / FPS) for p in parts
     ]

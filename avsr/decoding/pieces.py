@@ -8,6 +8,7 @@ import numpy as np
 
 from avsr.decoding.segment import GAP, LONGEST, MARGIN, SAMPLES, SCRAP, Piece, begun_before, speech_pieces
 from avsr.decoding.streams import FPS, Streams, Window
+from avsr.media.voice_activity import voice_probability
 
 # Frames at the end of a window of which it cannot be told yet whether their lips speak (avsr.lips.speaking's reach, and the
 # margin that a piece has around it).
@@ -24,7 +25,8 @@ def pieces_of(streams: Streams) -> Iterator[tuple[Window, list[Piece]]]:
     for window in streams.windows():
         window = window if held is None else _joined(held, window)
         speaking = _speaking(window, before, streams.mouth_only)
-        pieces, held = speech_pieces(window.samples, window.frames, speaking), None
+        voice = None if window.samples is None else voice_probability(window.samples)
+        pieces, held = speech_pieces(window.samples, window.frames, speaking, voice), None
         if not window.last:
             keep = _held_back(pieces, window.length, speaking)
             before, held = _seen_until(window, keep, before), _tail(window, keep)

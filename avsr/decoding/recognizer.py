@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,105 +14,32 @@ from avsr.decoding.confidence import confidences, read_weights, word_features
 from avsr.decoding.packed import META, MODE_ALONE, PackedModel, load_packed
 from avsr.decoding.search import DecodeOptions, Language, options_from, search
 from avsr.decoding.pieces import pieces_of
+from avsr.decoding.pool import recognise_with_ear
+from avsr.decoding.result import Alternative, Hypotheses, Result, Segment
 from avsr.decoding.segment import SAMPLES, SILENCE, Piece
 from avsr.decoding.streams import FPS, Window, open_streams
 from avsr.errors import AvsrError
 from avsr.lips.mouth_clip import MouthClip
-from avsr.media.captions import Word
-from avsr.media.probe import Span
 
 if TYPE_CHECKING:
     import torch
+
+    from avsr.ears.ear import Ear
 
 _ALONE = {frozenset({stream}): mode for stream, mode in MODE_ALONE.items()}
 _SEEN = 0.2  # share of an utterance's frames that must show the mouth for the lips to be used on it in mode auto
 
 
-@dataclass(frozen=True)
-class Alternative:
-    """A text and the weighted log probability that it was ranked by."""
-
-    text: str
-    score: float
-
-
-@dataclass
-class Hypotheses:
-    """What one utterance may say: best first, at least one; `words` and times are the best one's.
-
-    A word's confidence is the probability that it is right where the packed model was calibrated, else its tokens' mean
-    posterior. audio_weight is the mean weight of the sound (the lips have the rest), audio_weights (T,) that of each 40 ms
-    frame; features (N, F) are what the N words' confidence is made of (avsr.decoding.confidence).
-    """
-
-    nbest: list[Alternative]
-    words: list[Word]
-    mode: str
-    audio_weight: float
-    audio_weights: np.ndarray
-    features: np.ndarray
-
-    @property
-    def text(self) -> str:
-        return self.nbest[0].text
-
-
-@dataclass
-class Segment:
-    """One piece of a recording, in media seconds; `mode` is what it was recognised from."""
-
-    start: float
-    end: float
-    text: str
-    words: list[Word]
-    mode: str
-    audio_weight: float
-    nbest: list[Alternative]
-
-
-@dataclass
-class Result:
-    """What is said in a file. `mode` is the mode as used and `reason` why, where it was chosen for the file;
-    `damaged` has spans, in media seconds, of `sound` and `picture` that could not be decoded, and of frames without a
-    usable mouth (`lips`)."""
-
-    path: Path
-    duration: float
-    mode: str
-    reason: str
-    segments: list[Segment]
-    damaged: dict[str, list[Span]] = field(default_factory=dict)
-    model: str = ""
-
-    @property
-    def text(self) -> str:
-        return " ".join(segment.text for segment in self.segments)
-
-    @property
-    def words(self) -> list[Word]:
-        return [word for segment in self.segments for word in segment.words]
-
-    @property
-    def nbest(self) -> list[str]:
-        """Whole texts: the i-th joins each segment's i-th best (its last where it has fewer), no two alike."""
-        depth = max((len(segment.nbest) for segment in self.segments), default=0)
-        texts = [" ".join(s.nbest[min(i, len(s.nbest) - 1)].text for s in self.segments) for i in range(depth)]
-        return list(dict.fromkeys(texts))
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON: every field, and text and nbest."""
-        return {"text": self.text, **asdict(self), "nbest": self.nbest}
-
-
 class Recognizer:
-    """A loaded model and how to search with it; one utterance at a time. `language` None for the packed model's own."""
+    """A loaded model and how to search with it; one utterance at a time. `language` None for the packed model's own; with an `ear`
+    the sound is heard by that, and the lips read by the model."""
 
     def __init__(
-        self, packed: PackedModel, options: DecodeOptions, device: str = "cpu", language: Language | None = None
+        self, packed: PackedModel, options: DecodeOptions, device: str = "cpu", language: Language | None = None, ear: Ear | None = None
     ) -> None:
         from avsr.decoding.shared_memory import share_memory
 
-        self.packed, self.options, self.device = packed, options, device
+        self.packed, self.options, self.device, self.ear = packed, options, device, ear
         self.language = Language(packed.lm) if language is None else language
         self.calibration = read_weights(packed.meta, packed.path)
         share_memory(packed.model.decoder)
@@ -139,6 +66,8 @@ class Recognizer:
         """
         if mode not in ("av", "audio", "lip"):
             raise AvsrError(f"mode {mode!r} is unknown; an utterance can be recognised by av, audio or lip.")
+        if self.ear is not None and mode != "lip" and samples is not None and len(samples) > 0:
+            return recognise_with_ear(self, self.ear, samples, mouth if mode == "av" else None, start)
         if mode != "av":
             self._check_trained(mode)
         trained = self.packed.streams
@@ -167,7 +96,14 @@ class Recognizer:
             round(float(weights.mean()), 4),
             weights,
             features,
+            "both" if use_sound and use_mouth else "voice" if use_sound else "lips",
         )
+
+    def sound_weight(self, samples: np.ndarray, mouth: MouthClip) -> float:
+        """Mean weight, 0 to 1, that the model's fusion gives the sound; 0.5 where it was trained on one stream alone."""
+        if not {"sound", "lips"} <= self.packed.streams:
+            return 0.5
+        return float(self._encode(samples, mouth).fused.weights[0, :, 0].mean())
 
     def _check_trained(self, mode: str) -> None:
         """AvsrError where the mode wants a stream that the model has not learnt."""
@@ -215,8 +151,8 @@ class Recognizer:
             MediaError, NoFaceError: one sentence on what the file lacks for the mode.
             AvsrError: the model was not trained for the mode.
         """
-        alone = _ALONE.get(self.packed.streams) if mode == "auto" else None
-        if mode != "auto":
+        alone = _ALONE.get(self.packed.streams) if mode == "auto" and self.ear is None else None
+        if mode != "auto" and self.ear is None:
             self._check_trained(mode)
         streams = open_streams(Path(path), alone or mode, mouth_only=mouth_only)
         if alone:
@@ -258,7 +194,7 @@ class Recognizer:
         found = self.recognise(samples, mouth, "av" if samples is not None else "lip", start=start)
         end = start + len(found.audio_weights) * FRAME
         return Segment(
-            round(start, 3), round(end, 3), found.text, found.words, found.mode, found.audio_weight, found.nbest
+            round(start, 3), round(end, 3), found.text, found.words, found.mode, found.audio_weight, found.nbest, found.source
         )
 
 

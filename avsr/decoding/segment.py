@@ -20,6 +20,7 @@ _CLICK = 3  # frames: shorter activity is a knock
 GAP = 25  # frames: a shorter pause does not end a piece by itself
 _OFF = -80.0  # dBFS: no room is so quiet
 _DEAD = 25  # frames below that in a row that mean a switched-off microphone, not a pause
+_VOICE = 0.5  # probability from which a sound is a voice
 _SPEAKS, _GOES_ON = 0.95, 0.35  # probability at which lips begin to count as speaking, and at which they still do
 _SPEECH_COUNTS = 2.0  # a pause of the lips is a better place to cut than a still moment: this many times e in movement
 _UTTERED = 8  # frames: lips that speak for less are a twitch
@@ -33,30 +34,36 @@ class Piece:
     stop: int
 
 
-def speech_pieces(samples: np.ndarray | None, frames: np.ndarray | None, speaking: np.ndarray | None) -> list[Piece]:
+def speech_pieces(
+    samples: np.ndarray | None, frames: np.ndarray | None, speaking: np.ndarray | None, voice: np.ndarray | None
+) -> list[Piece]:
     """Where there may be speech, in pieces of at most LONGEST frames, in order.
 
-    What counts is the sound's level over its background, and, wherever the sound is off for a second or more or has
-    nothing over its background at all, that the lips speak. What is no longer than one piece is not cut where it can be heard.
+    What counts is a voice over the background; where the sound is something else, or off for a second or more, or has nothing over
+    its background at all, that the lips speak. What is no longer than one piece is not cut where it can be heard.
 
     Args:
         samples: (N,) float at 16 kHz, or None.
         frames: (T, 96, 96) uint8 mouth clip, or None.
         speaking: (T,) how likely each of its frames speaks (avsr.lips.speaking), 0 where no mouth is seen.
+        voice: (ceil(N / 640),) how likely a voice is heard (avsr.media.voice_activity); None with no samples.
     """
     total = max(0 if samples is None else -(-len(samples) // SAMPLES), 0 if frames is None else len(frames))
     level = np.full(total, -90.0)
     if samples is not None and len(samples):
         measured = sound_level(samples)
         level[: len(measured)] = measured
-    heard = sound_activity(level)
+    loud, heard = sound_activity(level), np.zeros(total, bool)
+    if voice is not None:
+        heard[: len(voice)] = voice > _VOICE
+    heard &= loud
     spoken, movement = np.zeros(total, bool), np.zeros(total)
     if frames is not None and speaking is not None and len(frames):
         spoken[: len(frames)] = lip_activity(speaking)
         movement[: len(frames)] = mouth_motion(frames) + _SPEECH_COUNTS * speaking
-    off = _runs_of(level < _OFF, _DEAD) if heard.any() else np.ones(total, bool)
+    off = _runs_of(level < _OFF, _DEAD) if loud.any() else np.ones(total, bool)
     cost = np.where(off, movement, _standard(level))
-    return cut(heard | (off & spoken), cost, whole=not off.all())
+    return cut(heard | ((loud | off) & spoken), cost, whole=not off.all())
 
 
 def lip_activity(speaking: np.ndarray) -> np.ndarray:

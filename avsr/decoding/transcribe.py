@@ -17,7 +17,8 @@ from avsr.decoding.first_use import first_words
 from avsr.errors import AvsrError
 
 if TYPE_CHECKING:
-    from avsr.decoding.recognizer import Recognizer, Result
+    from avsr.decoding.recognizer import Recognizer
+    from avsr.decoding.result import Result
 
 FORMATS = ("srt", "vtt", "ass", "txt", "json")
 USUAL = ("srt", "vtt", "txt", "json")
@@ -58,6 +59,7 @@ def transcribe_files(
     mouth_only: bool = False,
     formats: Sequence[str] = USUAL,
     profile: str = "sdh",
+    ear: str = "native",
 ) -> int:
     """Recognise `videos` one after another; write files in `formats` (of FORMATS; the .json, by which our files are known, is
     always among them) into `out`, or beside each video.
@@ -65,7 +67,7 @@ def transcribe_files(
     Of several, those that cannot be used are listed in failed.tsv (path, reason) in the folder their files would be in,
     and the others are done. Progress and a line a video go to stderr. `lm`, `lm_weight`, `bias`: see
     `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth. `profile`: the captions', see
-    `avsr.media.captions.PROFILES`.
+    `avsr.media.captions.PROFILES`. `ear`: who listens, see `avsr.ears.ear.open_ear`.
 
     Returns:
         The exit code: 1 when any failed.
@@ -79,7 +81,7 @@ def transcribe_files(
         _check(*targets[0], mode)  # a wrong file need not wait for the model
     with _progress() as show:
         show("loading the model", None, 0.0)
-        recognizer = _load(model or find_model(), lm=lm, lm_weight=lm_weight, bias=bias)
+        recognizer = _load(model or find_model(), ear, lm=lm, lm_weight=lm_weight, bias=bias)
         words = first_words(recognizer.packed.meta)
         if words is not None:
             show.say(words)
@@ -103,16 +105,17 @@ def transcribe_files(
     return 1 if failed else 0
 
 
-def _load(model: Path, **expected: Any) -> Recognizer:
+def _load(model: Path, ear: str, **expected: Any) -> Recognizer:
     from avsr.decoding.expected import expect
     from avsr.decoding.packed import load_packed
     from avsr.decoding.recognizer import Recognizer, packed_options
+    from avsr.ears.ear import open_ear
     from avsr.runtime import limit_threads
 
     limit_threads()
     packed = load_packed(model)
     options, language = expect(packed, packed_options(packed.meta, model), **expected)
-    return Recognizer(packed, options, language=language)
+    return Recognizer(packed, options, language=language, ear=open_ear(ear))
 
 
 def _transcribe(

@@ -243,7 +243,7 @@ def test_a_file_that_was_cut_short_ends_long_before_its_header_says(face, tmp_pa
 
 def test_a_long_hole_in_the_sound_costs_nothing_but_itself(recognizer, face, tmp_path, monkeypatch):
     monkeypatch.setattr("avsr.media.audio._MAX_FILL", 100.0)  # an hour, in truth
-    monkeypatch.setattr("avsr.decoding.segment.cut.__defaults__", (40,))
+    monkeypatch.setattr("avsr.decoding.segment.cut.__defaults__", (80,))
     path = make_video(tmp_path / "a.mkv", seconds=6, sound=speech, size=(160, 120), audio_rate=48000)
     result = recognizer.transcribe(jump_clock(path, tmp_path / "b.mkv", 3.0, 150.0))
     assert result.mode == "av"

@@ -48,13 +48,13 @@ def test_no_piece_of_people_who_say_nothing(drawn):
 
     said, quiet = drawn
     frames, truth = said[0]
-    pieces = speech_pieces(None, frames, speaking_probability(frames, np.ones(len(frames))))
+    pieces = speech_pieces(None, frames, speaking_probability(frames, np.ones(len(frames))), None)
     covered = np.zeros(len(frames), bool)
     for piece in pieces:
         covered[piece.first : piece.stop] = True
     assert covered[truth].mean() > 0.95
     for kind in ("still", "yawning", "turning"):
-        assert speech_pieces(None, quiet[kind], speaking_probability(quiet[kind], np.ones(len(quiet[kind])))) == [], kind
+        assert speech_pieces(None, quiet[kind], speaking_probability(quiet[kind], np.ones(len(quiet[kind]))), None) == [], kind
 
 
 def test_where_no_mouth_is_seen_nobody_speaks():

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from avsr.text.normalize import normalize_scoring
+from avsr.text.numbers import native, sino
 
-_ONES = ("", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉")
-_TENS = ("", "열", "스물", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
 _DIGITS = "공일이삼사오육칠팔구"
 # Months have lost a consonant in two places.
 _MONTHS = ("일월", "이월", "삼월", "사월", "오월", "유월", "칠월", "팔월", "구월", "시월", "십일월", "십이월")
 _DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SPANS = ("하루", "이틀", "사흘", "나흘", "닷새", "열흘", "일주일", "이 주일", "한 달", "두 달")
-
-
-def native(number: int) -> str:
-    """A native Korean number of 1 to 99 as it stands before a counter: 1 한, 20 스무, 23 스물세."""
-    if not 1 <= number <= 99:
-        raise ValueError(f"there is no native number for {number}: use sino()")
-    return "스무" if number == 20 else _TENS[number // 10] + _ONES[number % 10]
-
-
-def sino(number: int) -> str:
-    """A Sino-Korean number with spaces between powers of 10,000: 15 십오, 12000 만 이천."""
-    return normalize_scoring(str(number))
 
 
 def digits(count: int, rng: np.random.Generator) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from avsr.corpora.talking_heads.inflection import coda_of, with_particle
 from avsr.corpora.talking_heads.lexicon import noun_classes, read_lexicon
-from avsr.corpora.talking_heads.numerals import drawn_number, native
+from avsr.corpora.talking_heads.numerals import drawn_number
+from avsr.text.numbers import native
 
 T = TypeVar("T")
 

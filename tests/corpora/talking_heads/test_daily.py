@@ -11,11 +11,12 @@ from avsr.corpora.talking_heads.clauses import USUAL, actions
 from avsr.corpora.talking_heads.endings import MOODS, finish, inflect
 from avsr.corpora.talking_heads.inflection import split_syllable
 from avsr.corpora.talking_heads.lexicon import noun_classes, read_lexicon, split_clause
-from avsr.corpora.talking_heads.numerals import drawn_number, native, sino
+from avsr.corpora.talking_heads.numerals import drawn_number
 from avsr.corpora.talking_heads.sentences import daily_sentences
 from avsr.corpora.talking_heads.slots import LEVELS, fill
 from avsr.errors import AvsrError
 from avsr.text.hangul import is_syllable
+from avsr.text.numbers import native, sino
 
 # Stems in ㅂ, ㄷ, ㅅ, ㅎ and 르 that are regular: any other of the lexicon has to be in its list of irregular ones.
 REGULAR = "갈아입 넣 놓 닫 들르 뜯 받 벗 빗 빼앗 쏟 씻 업 웃 입 잡 접 좁 좋 찧".split()

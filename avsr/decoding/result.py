@@ -1,0 +1,92 @@
+"""What a recogniser says of an utterance, and of a whole file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avsr.media.captions import Word
+from avsr.media.probe import Span
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A text and the weighted log probability that it was ranked by."""
+
+    text: str
+    score: float
+
+
+@dataclass
+class Hypotheses:
+    """What one utterance may say: best first, at least one; `words` and times are the best one's.
+
+    A word's confidence is the probability that it is right where the packed model was calibrated, else its tokens' mean
+    posterior. audio_weight is the mean weight of the sound (the lips have the rest), audio_weights (T,) that of each 40 ms
+    frame; features (N, F) are what the N words' confidence is made of (avsr.decoding.confidence). source says whose words these
+    are: both, or of the sound alone (voice) or the lips alone.
+    """
+
+    nbest: list[Alternative]
+    words: list[Word]
+    mode: str
+    audio_weight: float
+    audio_weights: np.ndarray
+    features: np.ndarray
+    source: str = "both"
+
+    @property
+    def text(self) -> str:
+        return self.nbest[0].text
+
+
+@dataclass
+class Segment:
+    """One piece of a recording, in media seconds; `mode` is what it was recognised from, and `source` (voice, lips or both) whose
+    words these are: an ear's may come from one of them though both were asked."""
+
+    start: float
+    end: float
+    text: str
+    words: list[Word]
+    mode: str
+    audio_weight: float
+    nbest: list[Alternative]
+    source: str = "both"
+
+
+@dataclass
+class Result:
+    """What is said in a file. `mode` is the mode as used and `reason` why, where it was chosen for the file;
+    `damaged` has spans, in media seconds, of `sound` and `picture` that could not be decoded, and of frames without a
+    usable mouth (`lips`)."""
+
+    path: Path
+    duration: float
+    mode: str
+    reason: str
+    segments: list[Segment]
+    damaged: dict[str, list[Span]] = field(default_factory=dict)
+    model: str = ""
+
+    @property
+    def text(self) -> str:
+        return " ".join(segment.text for segment in self.segments)
+
+    @property
+    def words(self) -> list[Word]:
+        return [word for segment in self.segments for word in segment.words]
+
+    @property
+    def nbest(self) -> list[str]:
+        """Whole texts: the i-th joins each segment's i-th best (its last where it has fewer), no two alike."""
+        depth = max((len(segment.nbest) for segment in self.segments), default=0)
+        texts = [" ".join(s.nbest[min(i, len(s.nbest) - 1)].text for s in self.segments) for i in range(depth)]
+        return list(dict.fromkeys(texts))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: every field, and text and nbest."""
+        return {"text": self.text, **asdict(self), "nbest": self.nbest}
