@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +19,14 @@ _MAY_JOIN = LONGEST + SCRAP
 Mouths = tuple[np.ndarray, np.ndarray]
 
 
-def pieces_of(streams: Streams) -> Iterator[tuple[Window, list[Piece]]]:
-    """(window, pieces of it) in order; a piece that runs into the end of its window waits for what comes after."""
+def pieces_of(
+    streams: Streams, start: float = 0.0, begin: Callable[[float, dict[str, Any]], None] | None = None
+) -> Iterator[tuple[Window, list[Piece]]]:
+    """(window, pieces of it) in order; a piece that runs into the end of its window waits for what comes after. `start`, `begin`: see
+    `Streams.windows`."""
     held: Window | None = None
     before: Mouths | None = None  # what was seen just before the window
-    for window in streams.windows():
+    for window in streams.windows(start, begin):
         window = window if held is None else _joined(held, window)
         speaking = _speaking(window, before, streams.mouth_only)
         voice = None if window.samples is None else voice_probability(window.samples)

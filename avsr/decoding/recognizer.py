@@ -24,6 +24,7 @@ from avsr.lips.mouth_clip import MouthClip
 if TYPE_CHECKING:
     import torch
 
+    from avsr.decoding.checkpoint import Checkpoint
     from avsr.ears.ear import Ear
 
 _ALONE = {frozenset({stream}): mode for stream, mode in MODE_ALONE.items()}
@@ -135,6 +136,7 @@ class Recognizer:
         *,
         mouth_only: bool = False,
         progress: Callable[[float], None] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Result:
         """Recognise a file, window by window and piece by piece.
 
@@ -146,6 +148,7 @@ class Recognizer:
             mode: auto, av, audio or lip.
             mouth_only: the pictures show nothing but the mouth; no face is looked for.
             progress: told the media second up to which all is done.
+            checkpoint: gone on from, and kept up to date; its owner removes it when the result is written.
 
         Raises:
             MediaError, NoFaceError: one sentence on what the file lacks for the mode.
@@ -158,18 +161,29 @@ class Recognizer:
         if alone:
             streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
         segments: list[Segment] = []
-        done = 0.0
-        for window, pieces in pieces_of(streams):
-            for piece in pieces:
+        start = done = 0.0
+        if checkpoint is not None and checkpoint.resume is not None:
+            start, state = checkpoint.resume
+            streams.restore(state)
+            segments, done = list(checkpoint.segments), checkpoint.done
+        before = told = done
+        for window, pieces in pieces_of(streams, start, checkpoint and checkpoint.begin_window):
+            if checkpoint is not None and window.start > done:  # what waited for this window begins here
+                done = window.start
+                checkpoint.add(None, done)
+            for piece in _left(pieces, before - window.start):
                 segment = self._segment(window, piece, "auto" if mode == "auto" else streams.mode)
-                if segment is not None and segment.text:
-                    segments.append(segment)
+                segment = segment if segment is not None and segment.text else None
+                segments += [] if segment is None else [segment]
+                done = max(done, window.start + piece.stop / FPS)
+                if checkpoint is not None:
+                    checkpoint.add(segment, done)
+                told = max(told, done)
                 if progress:
-                    done = max(done, window.start + piece.stop / FPS)
-                    progress(done)
+                    progress(told)
+            told = max(told, window.start + window.length / FPS)  # though its end may wait for what comes next
             if progress:
-                done = max(done, window.start + window.length / FPS)
-                progress(done)
+                progress(told)
         damaged = {"sound": streams.sound_damaged, "picture": streams.picture_damaged, "lips": streams.unseen}
         duration = round(max(streams.end, streams.info.duration), 3)
         model = str(self.packed.meta.get("name") or self.packed.path.name)
@@ -196,6 +210,12 @@ class Recognizer:
         return Segment(
             round(start, 3), round(end, 3), found.text, found.words, found.mode, found.audio_weight, found.nbest, found.source
         )
+
+
+def _left(pieces: list[Piece], done: float) -> list[Piece]:
+    """What of a window's pieces is not done where all is up to `done` seconds after its start."""
+    first = round(done * FPS)
+    return [Piece(max(piece.first, first), piece.stop) for piece in pieces if piece.stop > first]
 
 
 def packed_options(meta: dict[str, Any], path: str | Path) -> DecodeOptions:

@@ -90,3 +90,17 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """For JSON: every field, and text and nbest."""
         return {"text": self.text, **asdict(self), "nbest": self.nbest}
+
+
+def segment_from(fields: dict[str, Any]) -> Segment:
+    """What `dataclasses.asdict` made of a segment, made a segment again."""
+    words = [Word(**word) for word in fields["words"]]
+    return Segment(**fields | {"words": words, "nbest": [Alternative(**one) for one in fields["nbest"]]})
+
+
+def result_from(fields: dict[str, Any]) -> Result:
+    """What `Result.as_dict` made, read back from JSON; KeyError, TypeError where it is something else."""
+    damaged = {stream: [Span(**span) for span in spans] for stream, spans in fields["damaged"].items()}
+    segments = [segment_from(segment) for segment in fields["segments"]]
+    kept = {name: fields[name] for name in ("duration", "mode", "reason", "model")}
+    return Result(path=Path(fields["path"]), segments=segments, damaged=damaged, **kept)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ MODES = ("auto", "av", "audio", "lip")
 FPS = 25
 WINDOW = 60.0
 """Media seconds read at a time: bounds the memory (13 MB of crops), and is how often progress is told."""
+
+# What a `Streams` learns as it reads.
+_FOUND = ("mode", "reason", "sound_damaged", "picture_damaged", "unseen", "heard", "seen", "end", "shown")
 
 _MAX_EMPTY = 240
 """Windows in a row without sound or picture (4 hours), after which a file is over, whatever its header promises."""
@@ -69,13 +72,26 @@ class Streams:
     end: float = 0.0
     shown: float = 0.0
 
-    def windows(self) -> Iterator[Window]:
-        """The file from its beginning, WINDOW seconds at a time, to where its streams end, whatever its header says.
+    def state(self) -> dict[str, Any]:
+        """What was found out so far, as JSON can hold it, for `restore`."""
+        return {name: [asdict(span) for span in value] if isinstance(value := getattr(self, name), list) else value for name in _FOUND}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Know what `state` said when the window that is read next began."""
+        for name in _FOUND:
+            value = state[name]
+            setattr(self, name, [Span(**span) for span in value] if isinstance(value, list) else value)
+
+    def windows(self, start: float = 0.0, begin: Callable[[float, dict[str, Any]], None] | None = None) -> Iterator[Window]:
+        """The file from `start`, at which a window began, WINDOW seconds at a time, to where its streams end, whatever its header
+        says. `begin` is told each window's start, and the state before it is read.
 
         NoFaceError, MediaError: what the mode needs is not there, and what to do.
         """
-        start, last, empty = 0.0, False, 0
+        last, empty = False, 0
         while not last:
+            if begin is not None:
+                begin(start, self.state())
             left = self.info.duration - start  # below 0 where the header has no length, or too short a one
             # No scrap is left for the end.
             length = round((1.25 if 0 < left < 1.25 * WINDOW else 1.0) * WINDOW * FPS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avsr.decoding.checkpoint import Checkpoint, identity_of
 from avsr.decoding.default_model import find_model
 from avsr.decoding.first_use import first_words
 from avsr.errors import AvsrError
@@ -69,6 +70,9 @@ def transcribe_files(
     `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth. `profile`: the captions', see
     `avsr.media.captions.PROFILES`. `ear`: who listens, see `avsr.ears.ear.open_ear`.
 
+    What was recognised before with the same settings is not recognised again, and an interrupted video is gone on with (see
+    `avsr.decoding.checkpoint`).
+
     Returns:
         The exit code: 1 when any failed.
 
@@ -79,18 +83,26 @@ def transcribe_files(
     targets = _targets([Path(video) for video in videos], out)
     if len(targets) == 1:
         _check(*targets[0], mode)  # a wrong file need not wait for the model
+    model = model or find_model()
+    settings = {"mode": mode, "mouth_only": mouth_only, "model": model, "lm": lm, "lm_weight": lm_weight, "bias": bias, "ear": ear}
+    loaded: list[Recognizer] = []
+
+    def recognizer() -> Recognizer:
+        if not loaded:
+            show("loading the model", None, 0.0)
+            loaded.append(_load(model, ear, lm=lm, lm_weight=lm_weight, bias=bias))
+            words = first_words(loaded[0].packed.meta)
+            if words is not None:
+                show.say(words)
+        return loaded[0]
+
+    failed: list[tuple[Path, Path, str]] = []
     with _progress() as show:
-        show("loading the model", None, 0.0)
-        recognizer = _load(model or find_model(), ear, lm=lm, lm_weight=lm_weight, bias=bias)
-        words = first_words(recognizer.packed.meta)
-        if words is not None:
-            show.say(words)
-        failed: list[tuple[Path, Path, str]] = []
         for number, (video, target) in enumerate(targets, 1):
             count = f"{number}/{len(targets)} " if len(targets) > 1 else ""
             try:
                 shown = lambda total, done: show(f"{count}{video.name}", total, done)  # noqa: E731
-                line = _transcribe(recognizer, video, target, wanted, shown)
+                line = _transcribe(recognizer, video, target, wanted, settings, shown)
             except (AvsrError, OSError) as error:
                 if len(targets) == 1:
                     raise
@@ -119,15 +131,38 @@ def _load(model: Path, ear: str, **expected: Any) -> Recognizer:
 
 
 def _transcribe(
-    recognizer: Recognizer, video: Path, target: Path, wanted: _Wanted, show: Callable[[float | None, float], None]
+    recognizer: Callable[[], Recognizer],
+    video: Path,
+    target: Path,
+    wanted: _Wanted,
+    settings: dict[str, Any],
+    show: Callable[[float | None, float], None],
 ) -> str:
     """One video, and the line to say about it."""
     began = time.perf_counter()
     total = _check(video, target, wanted.mode) or None
-    show(total, 0.0)
-    told = lambda done: show(total, done)  # noqa: E731
-    result = recognizer.transcribe(video, wanted.mode, mouth_only=wanted.mouth_only, progress=told)
-    write_result(result, target, wanted.formats, wanted.profile)
+    identity = identity_of(video, settings)
+    result = _finished(target, identity)
+    before = result is not None
+    if result is None:
+        loaded = recognizer()
+        show(total, 0.0)
+        told = lambda done: show(total, done)  # noqa: E731
+        target.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint = Checkpoint(target.with_name(f".{target.name}.avsr-part"), identity)
+        try:
+            result = loaded.transcribe(
+                video, wanted.mode, mouth_only=wanted.mouth_only, progress=told, checkpoint=checkpoint
+            )
+        except AvsrError:
+            checkpoint.remove()  # it would end so again
+            raise
+        finally:
+            checkpoint.close()
+        write_result(result, target, wanted.formats, wanted.profile, identity)
+        checkpoint.remove()
+    else:
+        write_result(result, target, wanted.formats, wanted.profile, identity)
     spent = time.perf_counter() - began
     why = f", because {result.reason}" if result.reason else ""
     notes = "" if result.segments else "; nothing was said in it"
@@ -136,7 +171,19 @@ def _transcribe(
         notes += f"; {lost:.1f} s of its {stream} are damaged" if lost >= 0.05 else ""
     first, *others = [f".{name}" for name in FORMATS if name in wanted.formats or name == "json"]
     names = ", ".join([f"{target}{first}", *others])
-    return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s in {spent:.1f} s{notes} -> {names}"
+    how = "recognised before" if before else f"in {spent:.1f} s"
+    return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s {how}{notes} -> {names}"
+
+
+def _finished(target: Path, identity: str) -> Result | None:
+    """What an earlier run with the same settings has written of the same video."""
+    from avsr.decoding.result import result_from
+
+    try:
+        value = json.loads(_named(target, ".json").read_bytes())
+        return result_from(value) if value["identity"] == identity else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _check(video: Path, target: Path, mode: str) -> float:
@@ -147,18 +194,21 @@ def _check(video: Path, target: Path, mode: str) -> float:
     return open_streams(video, mode).info.duration
 
 
-def write_result(result: Result, target: Path, formats: Sequence[str] = USUAL, profile: str = "sdh") -> None:
+def write_result(
+    result: Result, target: Path, formats: Sequence[str] = USUAL, profile: str = "sdh", identity: str = ""
+) -> None:
     """Write `target` + .srt, .vtt, .ass, .txt (a line a segment), as asked for, and .json (everything), each whole or not at
     all.
 
-    The folder is made where there is none. `profile`: see avsr.media.captions.PROFILES.
+    The folder is made where there is none. `profile`: see avsr.media.captions.PROFILES. `identity`: see
+    avsr.decoding.checkpoint.identity_of.
     """
     from avsr.media.captions import cues_from_words, write_ass, write_json, write_srt, write_txt, write_vtt
 
     target.parent.mkdir(parents=True, exist_ok=True)
     cues = cues_from_words(result.words, profile)
     # The .json first: where it is there, the others are ours to write over.
-    write_json(_named(target, ".json"), {"made_by": _MARK, **result.as_dict()})
+    write_json(_named(target, ".json"), {"made_by": _MARK, "identity": identity, **result.as_dict()})
     for name, write in (("srt", write_srt), ("vtt", write_vtt), ("ass", write_ass)):
         if name in formats:
             write(_named(target, f".{name}"), cues)
@@ -238,9 +288,12 @@ class _Show:
 @contextmanager
 def _progress() -> Iterator[_Show]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    seconds = TextColumn("{task.completed:.0f} s")
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), seconds, TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    seconds, left = TextColumn("{task.completed:.0f} s"), TextColumn("left")
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), seconds, TimeElapsedColumn(), TimeRemainingColumn(), left,
+    )
+    # The speed over ten minutes: a window's pictures are read first, and then its words, in bursts.
+    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=600) as bar:
         yield _Show(bar, bar.add_task("", total=None))

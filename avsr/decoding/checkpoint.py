@@ -1,0 +1,116 @@
+"""What was recognised of a file so far, kept beside its results-to-be, so that an interrupted run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from avsr.decoding.result import Segment, segment_from
+from avsr.errors import AvsrError
+
+_VERSION = 1  # of what the lines mean
+_CONTEXT = 3.0  # seconds before a moment that count in whether lips speak in it
+
+
+def identity_of(video: Path, settings: Mapping[str, Any]) -> str:
+    """A hash of what a result depends on: the video by its size and time of change, and the settings; of files in these (Path) the
+    contents. Where the video lies plays no part.
+
+    Raises OSError where a file cannot be read.
+    """
+    state = os.stat(video)
+    plain = {name: hashlib.sha256(value.read_bytes()).hexdigest() if isinstance(value, Path) else value for name, value in settings.items()}
+    whole = [_VERSION, state.st_size, state.st_mtime_ns, plain]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+class Checkpoint:
+    """A file of JSON lines: whose it is; then windows as they begin, with what the streams knew by then; segments; and up to where
+    all is done. It is appended to, so that what was written before a kill stands.
+
+    Args:
+        path: of the file; what is there of another `identity`, or cannot be read, is begun anew.
+        identity: of `identity_of`.
+
+    Raises:
+        AvsrError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self.path = path
+        self.segments: list[Segment] = []
+        self.done = 0.0
+        self._windows: list[tuple[float, dict]] = []
+        head = {"identity": identity}
+        lines = _read_lines(path)
+        kept = lines[1:] if lines[:1] == [head] else []
+        for line in kept:
+            if "segment" in line:
+                self.segments.append(segment_from(line["segment"]))
+            elif "window" in line:
+                self._windows.append((line["window"], line["state"]))
+            else:
+                self.done = line["done"]
+        try:
+            # Written anew rather than gone on with: the last line may be cut off.
+            temporary = path.with_name(f"{path.name}.new")
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in [head, *kept])
+            os.replace(temporary, path)
+            self._file = open(path, "a", encoding="utf-8")
+        except OSError as error:
+            raise AvsrError(f"{path}: cannot be written ({error.strerror}); check the folder, or give --out another.") from None
+
+    @property
+    def resume(self) -> tuple[float, dict] | None:
+        """The media second to read from again, and what the streams knew there: the last window that began so long before what is
+        not done that this is seen as it was. None where there is nothing to go on from."""
+        early = [window for window in self._windows if window[0] <= max(0.0, self.done - _CONTEXT)]
+        return early[-1] if early else None
+
+    def begin_window(self, start: float, state: dict) -> None:
+        """A window is about to be read from media second `start`."""
+        if any(start == earlier for earlier, _ in self._windows):
+            return
+        self._windows.append((start, state))
+        self._append({"window": start, "state": state})
+
+    def add(self, segment: Segment | None, done: float) -> None:
+        """All up to media second `done` is done; `segment` is what was said last, None for nothing."""
+        if segment is not None:
+            self._append({"segment": asdict(segment)})
+        self.done = done
+        self._append({"done": done})
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Keep what there is."""
+        self._file.close()
+
+    def remove(self) -> None:
+        """The result is written."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _append(self, line: dict) -> None:
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+
+def _read_lines(path: Path) -> list[dict]:
+    """The lines up to the first that is not whole."""
+    found = []
+    try:
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            value = json.loads(line)
+            if not isinstance(value, dict):
+                break
+            found.append(value)
+    except (OSError, ValueError):
+        pass
+    return found
