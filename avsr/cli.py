@@ -89,6 +89,9 @@ def transcribe(
     profile: Annotated[
         Profile, typer.Option(help="Captions that are on for as long as it takes to read them: 14 characters a second, or 12.")
     ] = Profile.sdh,
+    burn: Annotated[
+        bool, typer.Option("--burn", help="Also write NAME.captioned.mp4: the video with the captions in its pictures.")
+    ] = False,
     ear: Annotated[
         str, typer.Option(help="Who listens: native, the packed model; or whisper:base, whisper:large-v3-turbo, whisper:FOLDER.")
     ] = "native",
@@ -97,7 +100,7 @@ def transcribe(
     from avsr.decoding.transcribe import transcribe_files
 
     options = {"lm": lm, "lm_weight": lm_weight, "bias": bias, "mouth_only": mouth_only}
-    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value, "ear": ear}
+    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value, "ear": ear, "burn": burn}
     raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, **options))
 
 

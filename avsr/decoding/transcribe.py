@@ -25,6 +25,7 @@ FORMATS = ("srt", "vtt", "ass", "txt", "json")
 USUAL = ("srt", "vtt", "txt", "json")
 FAILED = "failed.tsv"
 _HEADER = "path\treason"
+_CAPTIONED = ".captioned"
 _MARK = "avsr transcribe"  # in our .json, so that nobody else's file is written over
 _NAMES = {"av": "sound and lips", "audio": "sound alone", "lip": "lips alone"}
 
@@ -37,6 +38,7 @@ class _Wanted:
     mouth_only: bool
     formats: tuple[str, ...]
     profile: str
+    burn: bool
 
     def __post_init__(self) -> None:
         from avsr.media.captions import PROFILES
@@ -61,6 +63,7 @@ def transcribe_files(
     formats: Sequence[str] = USUAL,
     profile: str = "sdh",
     ear: str = "native",
+    burn: bool = False,
 ) -> int:
     """Recognise `videos` one after another; write files in `formats` (of FORMATS; the .json, by which our files are known, is
     always among them) into `out`, or beside each video.
@@ -68,7 +71,8 @@ def transcribe_files(
     Of several, those that cannot be used are listed in failed.tsv (path, reason) in the folder their files would be in,
     and the others are done. Progress and a line a video go to stderr. `lm`, `lm_weight`, `bias`: see
     `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth. `profile`: the captions', see
-    `avsr.media.captions.PROFILES`. `ear`: who listens, see `avsr.ears.ear.open_ear`.
+    `avsr.media.captions.PROFILES`. `ear`: who listens, see `avsr.ears.ear.open_ear`. `burn`: also write a video
+    with the captions in its pictures, see `avsr.media.burn_video`.
 
     What was recognised before with the same settings is not recognised again, and an interrupted video is gone on with (see
     `avsr.decoding.checkpoint`).
@@ -79,7 +83,7 @@ def transcribe_files(
     Raises:
         AvsrError: a single video cannot be used, or nothing can be done for any (the model, the output folder).
     """
-    wanted = _Wanted(mode, mouth_only, tuple(formats), profile)
+    wanted = _Wanted(mode, mouth_only, tuple(formats), profile, burn)
     targets = _targets([Path(video) for video in videos], out)
     if len(targets) == 1:
         _check(*targets[0], mode)  # a wrong file need not wait for the model
@@ -170,9 +174,23 @@ def _transcribe(
         lost = sum(span.end - span.start for span in result.damaged[stream])
         notes += f"; {lost:.1f} s of its {stream} are damaged" if lost >= 0.05 else ""
     first, *others = [f".{name}" for name in FORMATS if name in wanted.formats or name == "json"]
+    if wanted.burn:
+        others.append(_burn(result, video, target, wanted, show))
     names = ", ".join([f"{target}{first}", *others])
     how = "recognised before" if before else f"in {spent:.1f} s"
     return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s {how}{notes} -> {names}"
+
+
+def _burn(
+    result: Result, video: Path, target: Path, wanted: _Wanted, show: Callable[[float | None, float], None]
+) -> str:
+    """Write the captioned video; what its name has after the target's."""
+    from avsr.media.burn_video import burn_video
+    from avsr.media.captions import cues_from_words
+
+    cues = cues_from_words(result.words, wanted.profile)
+    path = burn_video(video, cues, _named(target, _CAPTIONED), lambda done: show(result.duration, done))
+    return path.name.removeprefix(target.name)
 
 
 def _finished(target: Path, identity: str) -> Result | None:
@@ -241,7 +259,8 @@ def _targets(videos: list[Path], out: Path | None) -> list[tuple[Path, Path]]:
 
 def _refuse_foreign(target: Path) -> None:
     """AvsrError where a file that we would write is there and is not ours, such as a corpus's own label."""
-    there = [path for name in FORMATS if (path := _named(target, f".{name}")).exists()]
+    ours = (*FORMATS, *(f"{_CAPTIONED[1:]}.{kind}" for kind in ("mp4", "mkv")))
+    there = [path for name in ours if (path := _named(target, f".{name}")).exists()]
     if not there:
         return
     try:

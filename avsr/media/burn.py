@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,6 +29,7 @@ def burn_captions(frames: np.ndarray, fps: float, cues: Sequence[Cue]) -> None:
         pictures[:] = (pictures * (1.0 - cover) + light * cover + 0.5).astype(np.uint8)
 
 
+@lru_cache(maxsize=8)  # a caption is on in many pictures
 def _lettering(text: str, height: int, width: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Brightness (h, width, 1) 0..255 and cover (h, width, 1) 0..1 of the text's band, and the picture's row it starts at."""
     from PIL import Image, ImageDraw
