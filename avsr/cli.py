@@ -89,6 +89,10 @@ def transcribe(
     profile: Annotated[
         Profile, typer.Option(help="Captions that are on for as long as it takes to read them: 14 characters a second, or 12.")
     ] = Profile.sdh,
+    faces: Annotated[int, typer.Option(min=1, max=8, help="People who are told apart, at once in the picture.")] = 4,
+    name: Annotated[
+        Optional[list[str]], typer.Option(metavar="NUMBER=NAME", help="What a speaker is called, such as 1=민지; can be given again.")
+    ] = None,
     burn: Annotated[
         bool, typer.Option("--burn", help="Also write NAME.captioned.mp4: the video with the captions in its pictures.")
     ] = False,
@@ -100,7 +104,7 @@ def transcribe(
     from avsr.decoding.transcribe import transcribe_files
 
     options = {"lm": lm, "lm_weight": lm_weight, "bias": bias, "mouth_only": mouth_only}
-    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value, "ear": ear, "burn": burn}
+    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value, "ear": ear, "burn": burn, "faces": faces, "names": name or []}
     raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, **options))
 
 

@@ -20,7 +20,10 @@ HEAVY = {"numpy", "torch", "cv2", "av", "mediapipe", "scipy", "librosa", "espnet
 
 # What users may have put into their scripts: an addition is one more word here, a removal breaks somebody.
 FROZEN = {
-    "transcribe": {"videos", "--model", "--mode", "--out", "--lm", "--lm_weight", "--bias", "--mouth-only", "--formats", "--profile", "--ear", "--burn"},
+    "transcribe": {
+        "videos", "--model", "--mode", "--out", "--lm", "--lm_weight", "--bias", "--mouth-only", "--formats", "--profile", "--ear", "--burn",
+        "--faces", "--name",
+    },
     "lm": {"--text", "--out", "--model", "--kind", "--order", "--epochs", "--seed", "--test"},
     "adapt": {"--clips", "--out", "--model", "--steps", "--seed"},
     "explain": {"video", "--out", "--model", "--start", "--seconds"},
@@ -171,11 +174,12 @@ def test_options_reach_the_room(monkeypatch, capsys):
     code, _ = in_process(
         monkeypatch, capsys, "transcribe", "a.mp4", "b.mkv", "--model", "m.zip", "--mode", "lip", "--out", "d",
         "--lm", "t.lm", "--lm_weight", "0.5", "--bias", "names.txt", "--mouth-only", "--formats", "ass, json",
-        "--profile", "standard", "--ear", "whisper:base", "--burn",
+        "--profile", "standard", "--ear", "whisper:base", "--burn", "--faces", "2", "--name", "1=민지", "--name", "2=서준",
     )  # fmt: skip
     assert code == 3
     assert seen == {
         "videos": [Path("a.mp4"), Path("b.mkv")], "model": Path("m.zip"), "mode": "lip", "out": Path("d"),
         "lm": Path("t.lm"), "lm_weight": 0.5, "bias": Path("names.txt"), "mouth_only": True,
-        "formats": ["ass", "json"], "profile": "standard", "ear": "whisper:base", "burn": True,
+        "formats": ["ass", "json"], "profile": "standard", "ear": "whisper:base", "burn": True, "faces": 2,
+        "names": ["1=민지", "2=서준"],
     }  # fmt: skip

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from avsr.decoding.result import Segment, segment_from
+from avsr.decoding.segment import Piece
+from avsr.decoding.streams import FPS, Streams, Window
 from avsr.errors import AvsrError
 
 _VERSION = 1  # of what the lines mean
+_WAITS = 30.0  # seconds: no piece that waits for the next window begins longer before it (avsr.decoding.pieces)
 _CONTEXT = 3.0  # seconds before a moment that count in whether lips speak in it
 
 
@@ -100,6 +103,61 @@ class Checkpoint:
     def _append(self, line: dict) -> None:
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._file.flush()
+
+
+class Journal:
+    """What a run over a file has found, with a checkpoint or without one, and from where it goes on.
+
+    Of one person all is done up to the end of the last piece. Of several, whose pieces overlap, all is done that no piece can reach
+    that is still waited for.
+    """
+
+    def __init__(self, checkpoint: Checkpoint | None, streams: Streams) -> None:
+        self._checkpoint, self._several = checkpoint, streams.faces > 1
+        self.segments: list[Segment] = []
+        self.start = self.done = 0.0
+        if checkpoint is not None and checkpoint.resume is not None:
+            self.start, state = checkpoint.resume
+            streams.restore(state)
+            self.done = checkpoint.done
+            self.segments = [segment for segment in checkpoint.segments if segment.start < self.done]
+        self._ends: dict[int | None, float] = {}
+        for segment in self.segments:
+            self._ends[segment.speaker] = max(self._ends.get(segment.speaker, 0.0), segment.end)
+        self._before = self.done
+
+    def begin_window(self, start: float, state: dict) -> None:
+        """See Checkpoint.begin_window."""
+        if self._several:
+            self._advance(start - _WAITS)
+        if self._checkpoint is not None:
+            self._checkpoint.begin_window(start, state)
+
+    def reached(self, start: float) -> None:
+        """What is cut into pieces next begins at media second `start`."""
+        if not self._several:
+            self._advance(start)
+
+    def left(self, window: Window, pieces: Sequence[Piece], speaker: int | None) -> list[Piece]:
+        """What of a window's pieces was not done by an earlier run."""
+        done = max(self._before, self._ends.get(speaker, 0.0)) if self._before else 0.0
+        first = round((done - window.start) * FPS)
+        return [Piece(max(piece.first, first), piece.stop) for piece in pieces if piece.stop > first]
+
+    def add(self, segment: Segment | None, end: float) -> None:
+        """A piece up to media second `end` is done; `segment` is what was said, None for nothing."""
+        if segment is not None:
+            self.segments.append(segment)
+        if not self._several:
+            self.done = max(self.done, end)
+        if self._checkpoint is not None:
+            self._checkpoint.add(segment, self.done)
+
+    def _advance(self, done: float) -> None:
+        if done > self.done:
+            self.done = done
+            if self._checkpoint is not None:
+                self._checkpoint.add(None, done)
 
 
 def _read_lines(path: Path) -> list[dict]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from avsr.decoding.people import UNSEEN, Mouths, share_voice
 from avsr.decoding.segment import GAP, LONGEST, MARGIN, SAMPLES, SCRAP, Piece, begun_before, speech_pieces
 from avsr.decoding.streams import FPS, Streams, Window
 from avsr.media.voice_activity import voice_probability
@@ -16,25 +17,81 @@ from avsr.media.voice_activity import voice_probability
 _UNSURE = 55
 _MAY_JOIN = LONGEST + SCRAP
 
-Mouths = tuple[np.ndarray, np.ndarray]
-
 
 def pieces_of(
     streams: Streams, start: float = 0.0, begin: Callable[[float, dict[str, Any]], None] | None = None
-) -> Iterator[tuple[Window, list[Piece]]]:
-    """(window, pieces of it) in order; a piece that runs into the end of its window waits for what comes after. `start`, `begin`: see
-    `Streams.windows`."""
-    held: Window | None = None
-    before: Mouths | None = None  # what was seen just before the window
+) -> Iterator[tuple[Window, list[Piece], int | None]]:
+    """(window, pieces of it, whose) in order; a piece that runs into the end of its window waits for what comes after. `start`,
+    `begin`: see `Streams.windows`.
+
+    Whose: None where one person is looked for. Else each person's own pieces of a window follow one another, people by number, the
+    window showing that person's mouth alone, or none for UNSEEN; they may overlap.
+    """
+    if streams.faces == 1:
+        alone = _Pieces(streams.mouth_only)
+        for window in streams.windows(start, begin):
+            yield *alone.of(window), None
+        return
+    everybody = {UNSEEN: _Pieces(False)}
     for window in streams.windows(start, begin):
-        window = window if held is None else _joined(held, window)
-        speaking = _speaking(window, before, streams.mouth_only)
-        voice = None if window.samples is None else voice_probability(window.samples)
-        pieces, held = speech_pieces(window.samples, window.frames, speaking, voice), None
+        for number in window.people:
+            everybody.setdefault(number, _Pieces(False))
+        speaking = {number: _speaking(*mouths) for number, mouths in window.people.items()}
+        voices = None if window.samples is None else share_voice(voice_probability(window.samples), speaking)
+        for number, pieces in sorted(everybody.items()):
+            yield *pieces.of(_only(window, number), None if voices is None else voices.get(number)), number
+
+
+class _Pieces:
+    """Cuts the windows of one person's recording, and keeps what waits."""
+
+    def __init__(self, mouth_only: bool) -> None:
+        self._mouth_only = mouth_only
+        self._held: Window | None = None
+        self._voice: np.ndarray | None = None  # of what is held, where it is given
+        self._before: Mouths | None = None  # what was seen just before the window
+
+    def of(self, window: Window, voice: np.ndarray | None = None) -> tuple[Window, list[Piece]]:
+        """The window, with what was held of the one before, and its pieces. `voice` (T,): how likely this person's voice is heard in
+        it; None where any voice is theirs."""
+        own = voice is not None or self._voice is not None
+        if own:
+            voice = np.zeros(window.length) if voice is None else voice
+            voice = voice if self._voice is None else np.concatenate([self._voice, voice])
+        window = window if self._held is None else _joined(self._held, window)
+        speaking = self._speaks(window)
+        if not own and window.samples is not None:
+            voice = voice_probability(window.samples)
+        pieces, self._held, self._voice = speech_pieces(window.samples, window.frames, speaking, voice), None, None
         if not window.last:
             keep = _held_back(pieces, window.length, speaking)
-            before, held = _seen_until(window, keep, before), _tail(window, keep)
-        yield window, pieces
+            self._before, self._held = _seen_until(window, keep, self._before), _tail(window, keep)
+            self._voice = voice[keep:] if own and voice is not None else None
+        return window, pieces
+
+    def _speaks(self, window: Window) -> np.ndarray | None:
+        """(T,) how likely the window's lips speak. In videos that show only a mouth, cut in a way that nobody knows, all do."""
+        if window.frames is None or window.confidence is None:
+            return None
+        if self._mouth_only:
+            return (window.confidence > 0).astype(np.float32)
+        frames, confidence = self._before or (window.frames[:0], window.confidence[:0])
+        both = np.concatenate([frames, window.frames]), np.concatenate([confidence, window.confidence])
+        return _speaking(*both)[len(frames) :]
+
+
+def _speaking(frames: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    from avsr.lips.speaking import speaking_probability
+
+    return speaking_probability(frames, confidence)
+
+
+def _only(window: Window, number: int) -> Window:
+    """The window with that person's mouth alone; without pictures for who is out of them, and black ones for who is away."""
+    if number == UNSEEN or window.frames is None or window.confidence is None:
+        return Window(window.start, window.samples, None, None, window.last)
+    away = np.zeros_like(window.frames), np.zeros_like(window.confidence)
+    return Window(window.start, window.samples, *window.people.get(number, away), window.last)
 
 
 def _held_back(pieces: list[Piece], length: int, speaking: np.ndarray | None) -> int:
@@ -49,19 +106,6 @@ def _held_back(pieces: list[Piece], length: int, speaking: np.ndarray | None) ->
     while pieces and (pieces[-1].stop > keep or (keep - pieces[-1].stop < GAP and sure - pieces[-1].first < _MAY_JOIN)):
         keep = min(keep, pieces.pop().first)
     return max(0, keep)
-
-
-def _speaking(window: Window, before: Mouths | None, mouth_only: bool) -> np.ndarray | None:
-    """(T,) how likely the window's lips speak. In videos that show only a mouth, cut in a way that nobody knows, all do."""
-    from avsr.lips.speaking import speaking_probability
-
-    if window.frames is None or window.confidence is None:
-        return None
-    if mouth_only:
-        return (window.confidence > 0).astype(np.float32)
-    frames, confidence = before or (window.frames[:0], window.confidence[:0])
-    both = np.concatenate([frames, window.frames]), np.concatenate([confidence, window.confidence])
-    return speaking_probability(*both)[len(frames) :]
 
 
 def _seen_until(window: Window, first: int, before: Mouths | None) -> Mouths | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avsr.decoding.align import FRAME, word_times
+from avsr.decoding.checkpoint import Checkpoint, Journal
 from avsr.decoding.confidence import confidences, read_weights, word_features
 from avsr.decoding.packed import META, MODE_ALONE, PackedModel, load_packed
 from avsr.decoding.search import DecodeOptions, Language, options_from, search
@@ -24,7 +25,6 @@ from avsr.lips.mouth_clip import MouthClip
 if TYPE_CHECKING:
     import torch
 
-    from avsr.decoding.checkpoint import Checkpoint
     from avsr.ears.ear import Ear
 
 _ALONE = {frozenset({stream}): mode for stream, mode in MODE_ALONE.items()}
@@ -137,6 +137,7 @@ class Recognizer:
         mouth_only: bool = False,
         progress: Callable[[float], None] | None = None,
         checkpoint: Checkpoint | None = None,
+        faces: int = 1,
     ) -> Result:
         """Recognise a file, window by window and piece by piece.
 
@@ -149,6 +150,8 @@ class Recognizer:
             mouth_only: the pictures show nothing but the mouth; no face is looked for.
             progress: told the media second up to which all is done.
             checkpoint: gone on from, and kept up to date; its owner removes it when the result is written.
+            faces: over 1, so many people at once are told apart, and each segment has its speaker: 1 for who was seen first, 0 for
+                who speaks out of the picture.
 
         Raises:
             MediaError, NoFaceError: one sentence on what the file lacks for the mode.
@@ -157,33 +160,24 @@ class Recognizer:
         alone = _ALONE.get(self.packed.streams) if mode == "auto" and self.ear is None else None
         if mode != "auto" and self.ear is None:
             self._check_trained(mode)
-        streams = open_streams(Path(path), alone or mode, mouth_only=mouth_only)
+        streams = open_streams(Path(path), alone or mode, mouth_only=mouth_only, faces=faces)
         if alone:
             streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
-        segments: list[Segment] = []
-        start = done = 0.0
-        if checkpoint is not None and checkpoint.resume is not None:
-            start, state = checkpoint.resume
-            streams.restore(state)
-            segments, done = list(checkpoint.segments), checkpoint.done
-        before = told = done
-        for window, pieces in pieces_of(streams, start, checkpoint and checkpoint.begin_window):
-            if checkpoint is not None and window.start > done:  # what waited for this window begins here
-                done = window.start
-                checkpoint.add(None, done)
-            for piece in _left(pieces, before - window.start):
+        journal = Journal(checkpoint, streams)
+        told = journal.done
+        for window, pieces, speaker in pieces_of(streams, journal.start, journal.begin_window):
+            journal.reached(window.start)
+            for piece in journal.left(window, pieces, speaker):
                 segment = self._segment(window, piece, "auto" if mode == "auto" else streams.mode)
-                segment = segment if segment is not None and segment.text else None
-                segments += [] if segment is None else [segment]
-                done = max(done, window.start + piece.stop / FPS)
-                if checkpoint is not None:
-                    checkpoint.add(segment, done)
-                told = max(told, done)
+                end = window.start + piece.stop / FPS
+                journal.add(replace(segment, speaker=speaker) if segment is not None and segment.text else None, end)
+                told = max(told, end)
                 if progress:
                     progress(told)
             told = max(told, window.start + window.length / FPS)  # though its end may wait for what comes next
             if progress:
                 progress(told)
+        segments = sorted(journal.segments, key=lambda segment: (segment.start, segment.end))
         damaged = {"sound": streams.sound_damaged, "picture": streams.picture_damaged, "lips": streams.unseen}
         duration = round(max(streams.end, streams.info.duration), 3)
         model = str(self.packed.meta.get("name") or self.packed.path.name)
@@ -210,12 +204,6 @@ class Recognizer:
         return Segment(
             round(start, 3), round(end, 3), found.text, found.words, found.mode, found.audio_weight, found.nbest, found.source
         )
-
-
-def _left(pieces: list[Piece], done: float) -> list[Piece]:
-    """What of a window's pieces is not done where all is up to `done` seconds after its start."""
-    first = round(done * FPS)
-    return [Piece(max(piece.first, first), piece.stop) for piece in pieces if piece.stop > first]
 
 
 def packed_options(meta: dict[str, Any], path: str | Path) -> DecodeOptions:

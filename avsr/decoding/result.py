@@ -46,7 +46,7 @@ class Hypotheses:
 @dataclass
 class Segment:
     """One piece of a recording, in media seconds; `mode` is what it was recognised from, and `source` (voice, lips or both) whose
-    words these are: an ear's may come from one of them though both were asked."""
+    words these are: an ear's may come from one of them though both were asked. `speaker` is a number, where people are told apart."""
 
     start: float
     end: float
@@ -56,6 +56,7 @@ class Segment:
     audio_weight: float
     nbest: list[Alternative]
     source: str = "both"
+    speaker: int | None = None
 
 
 @dataclass
@@ -86,6 +87,22 @@ class Result:
         depth = max((len(segment.nbest) for segment in self.segments), default=0)
         texts = [" ".join(s.nbest[min(i, len(s.nbest) - 1)].text for s in self.segments) for i in range(depth)]
         return list(dict.fromkeys(texts))
+
+    @property
+    def turns(self) -> list[list[Segment]]:
+        """The segments, those that one speaker says one after the other together."""
+        found: list[list[Segment]] = []
+        for segment in self.segments:
+            if found and found[-1][0].speaker == segment.speaker:
+                found[-1].append(segment)
+            else:
+                found.append([segment])
+        return found
+
+    @property
+    def speakers(self) -> list[int]:
+        """The numbers of those who speak; empty where people were not told apart."""
+        return sorted({segment.speaker for segment in self.segments if segment.speaker is not None})
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: every field, and text and nbest."""

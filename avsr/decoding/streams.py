@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from avsr.decoding.people import gather, number_people
 from avsr.decoding.segment import SAMPLES, SILENCE
 from avsr.errors import AvsrError, MediaError, NoFaceError
 from avsr.media.probe import MediaInfo, Span, add_span, probe
@@ -22,7 +23,7 @@ WINDOW = 60.0
 """Media seconds read at a time: bounds the memory (13 MB of crops), and is how often progress is told."""
 
 # What a `Streams` learns as it reads.
-_FOUND = ("mode", "reason", "sound_damaged", "picture_damaged", "unseen", "heard", "seen", "end", "shown")
+_FOUND = ("mode", "reason", "sound_damaged", "picture_damaged", "unseen", "heard", "seen", "end", "shown", "boxes")
 
 _MAX_EMPTY = 240
 """Windows in a row without sound or picture (4 hours), after which a file is over, whatever its header promises."""
@@ -33,7 +34,8 @@ class Window:
     """Both streams from `start` (media seconds) on, in step: 640 samples for each frame.
 
     samples: (640 T,) float32 (at the end of the file perhaps fewer or more), None where the mode does without sound.
-    frames, confidence: (T, 96, 96) uint8 and (T,), confidence 0 where no mouth is seen; None likewise.
+    frames, confidence: (T, 96, 96) uint8 and (T,), confidence 0 where no mouth is seen; None likewise. people: the same of each
+    person by number, where several are looked for.
     """
 
     start: float
@@ -41,6 +43,7 @@ class Window:
     frames: np.ndarray | None
     confidence: np.ndarray | None
     last: bool
+    people: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
@@ -71,16 +74,20 @@ class Streams:
     mouth_only: bool = False
     end: float = 0.0
     shown: float = 0.0
+    faces: int = 1
+    boxes: list[list[float]] = field(default_factory=list)
 
     def state(self) -> dict[str, Any]:
         """What was found out so far, as JSON can hold it, for `restore`."""
-        return {name: [asdict(span) for span in value] if isinstance(value := getattr(self, name), list) else value for name in _FOUND}
+        whole = asdict(self)
+        return {name: whole[name] for name in _FOUND}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Know what `state` said when the window that is read next began."""
         for name in _FOUND:
             value = state[name]
-            setattr(self, name, [Span(**span) for span in value] if isinstance(value, list) else value)
+            spans = isinstance(value, list) and name != "boxes"
+            setattr(self, name, [Span(**span) for span in value] if spans else value)
 
     def windows(self, start: float = 0.0, begin: Callable[[float, dict[str, Any]], None] | None = None) -> Iterator[Window]:
         """The file from `start`, at which a window began, WINDOW seconds at a time, to where its streams end, whatever its header
@@ -96,8 +103,9 @@ class Streams:
             # No scrap is left for the end.
             length = round((1.25 if 0 < left < 1.25 * WINDOW else 1.0) * WINDOW * FPS)
             samples = self._sound(start, length) if self.mode in ("auto", "av", "audio") else None
-            frames, confidence = self._mouth(start, length) if self.mode in ("auto", "av", "lip") else (None, None)
-            window = Window(start, samples, frames, confidence, False)
+            people: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+            frames, confidence = self._mouth(start, length, people) if self.mode in ("auto", "av", "lip") else (None, None)
+            window = Window(start, samples, frames, confidence, False, people)
             nothing = (frames is None or not len(frames)) and (samples is None or not samples.any())
             empty = empty + 1 if nothing else 0
             last = window.last = empty == _MAX_EMPTY or (window.length < length and left <= length / FPS)
@@ -124,12 +132,15 @@ class Streams:
         self.end = max(self.end, start + len(samples) / (FPS * SAMPLES))
         return samples
 
-    def _mouth(self, start: float, length: int) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-        """(t, 96, 96) uint8 and (t,) float32 for at most `length` frames: fewer where the picture ends or is lost."""
-        from avsr.lips.extract import find_mouths, fit_mouths
+    def _mouth(
+        self, start: float, length: int, everybody: dict[int, tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        """(t, 96, 96) uint8 and (t,) float32 for at most `length` frames: fewer where the picture ends or is lost. Where several
+        people are looked for, `everybody` is filled with the same of each, and what is returned is the surest of them."""
+        from avsr.lips.extract import find_mouths, find_people, fit_mouths
         from avsr.media.video import VideoReader
 
-        count, clips = 0, []
+        count, clips, people = 0, [], []
         reader = VideoReader(self.path, fps=FPS, start=start, end=start + length / FPS)
 
         def counted() -> Iterator[Frame]:
@@ -141,6 +152,8 @@ class Streams:
         try:
             if self.mouth_only:
                 clips = [clip for clip in [fit_mouths(counted(), start)] if clip is not None]
+            elif self.faces > 1:
+                people = find_people(counted(), start, self.faces)
             else:
                 clips = find_mouths(counted(), start)
         except MediaError as error:
@@ -153,7 +166,11 @@ class Streams:
             add_span(self.picture_damaged, start, min(start + length / FPS, self.info.duration), 0.0, None)
         for span in reader.damaged:
             add_span(self.picture_damaged, span.start, span.end, 0.0, None)
-        if clips:
+        if people:
+            numbers, self.boxes = number_people(people, self.boxes)
+            everybody |= gather(people, numbers, start, count)
+            frames, confidence = _surest(list(everybody.values()))
+        elif clips:
             frames, confidence = clips[0].frames, clips[0].confidence
         else:  # there may be a face in another window, and if not, _conclude says so
             frames, confidence = np.zeros((count, 96, 96), np.uint8), np.zeros(count, np.float32)
@@ -205,13 +222,29 @@ def _padded(window: Window, length: int) -> Window:
     if samples is not None:
         samples = np.pad(samples, (0, length * SAMPLES - len(samples)))
     if frames is not None and confidence is not None:
-        missing = length - len(frames)
-        frames, confidence = np.pad(frames, ((0, missing), (0, 0), (0, 0))), np.pad(confidence, (0, missing))
-    return Window(window.start, samples, frames, confidence, window.last)
+        frames, confidence = _lengthened(frames, confidence, length)
+    people = {number: _lengthened(*mouths, length) for number, mouths in window.people.items()}
+    return Window(window.start, samples, frames, confidence, window.last, people)
 
 
-def open_streams(path: Path, mode: str, *, mouth_only: bool = False) -> Streams:
-    """See what a file holds and whether it can be recognised in this mode; AvsrError says what to do where it cannot."""
+def _lengthened(frames: np.ndarray, confidence: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    missing = length - len(frames)
+    return np.pad(frames, ((0, missing), (0, 0), (0, 0))), np.pad(confidence, (0, missing))
+
+
+def _surest(people: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """In each frame the mouth that is seen best."""
+    confidence = np.stack([mouths[1] for mouths in people])
+    best = confidence.argmax(0)
+    frames = np.zeros_like(people[0][0])
+    for place, (mouths, _) in enumerate(people):
+        frames[best == place] = mouths[best == place]
+    return frames, confidence.max(0)
+
+
+def open_streams(path: Path, mode: str, *, mouth_only: bool = False, faces: int = 1) -> Streams:
+    """See what a file holds and whether it can be recognised in this mode, of up to `faces` people at once; AvsrError says what to do
+    where it cannot."""
     if mode not in MODES:
         raise AvsrError(f"mode {mode!r} is unknown; give one of {', '.join(MODES)}.")
     info = probe(path)
@@ -222,5 +255,5 @@ def open_streams(path: Path, mode: str, *, mouth_only: bool = False) -> Streams:
     if info.audio is None:
         if mode in ("av", "audio"):
             raise MediaError(f"{path}: holds no sound, which mode {mode} needs; use --mode lip.")
-        return Streams(Path(path), "lip", info, "it holds no sound" if mode == "auto" else "", mouth_only=mouth_only)
-    return Streams(Path(path), mode, info, mouth_only=mouth_only)
+        return Streams(Path(path), "lip", info, "it holds no sound" if mode == "auto" else "", mouth_only=mouth_only, faces=1 if mouth_only else faces)
+    return Streams(Path(path), mode, info, mouth_only=mouth_only, faces=1 if mouth_only else faces)

@@ -6,13 +6,15 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from avsr.decoding.checkpoint import Checkpoint, identity_of
+from avsr.decoding.cues import cues_of, name_of, parse_names
 from avsr.decoding.default_model import find_model
 from avsr.decoding.first_use import first_words
 from avsr.errors import AvsrError
@@ -39,6 +41,7 @@ class _Wanted:
     formats: tuple[str, ...]
     profile: str
     burn: bool
+    names: dict[int, str]
 
     def __post_init__(self) -> None:
         from avsr.media.captions import PROFILES
@@ -64,6 +67,8 @@ def transcribe_files(
     profile: str = "sdh",
     ear: str = "native",
     burn: bool = False,
+    faces: int = 1,
+    names: Sequence[str] = (),
 ) -> int:
     """Recognise `videos` one after another; write files in `formats` (of FORMATS; the .json, by which our files are known, is
     always among them) into `out`, or beside each video.
@@ -72,7 +77,8 @@ def transcribe_files(
     and the others are done. Progress and a line a video go to stderr. `lm`, `lm_weight`, `bias`: see
     `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth. `profile`: the captions', see
     `avsr.media.captions.PROFILES`. `ear`: who listens, see `avsr.ears.ear.open_ear`. `burn`: also write a video
-    with the captions in its pictures, see `avsr.media.burn_video`.
+    with the captions in its pictures, see `avsr.media.burn_video`. `faces`: over 1, so many people at once are told apart, who are
+    called as `names` ("1=민지") says.
 
     What was recognised before with the same settings is not recognised again, and an interrupted video is gone on with (see
     `avsr.decoding.checkpoint`).
@@ -83,12 +89,13 @@ def transcribe_files(
     Raises:
         AvsrError: a single video cannot be used, or nothing can be done for any (the model, the output folder).
     """
-    wanted = _Wanted(mode, mouth_only, tuple(formats), profile, burn)
+    wanted = _Wanted(mode, mouth_only, tuple(formats), profile, burn, parse_names(list(names)))
     targets = _targets([Path(video) for video in videos], out)
     if len(targets) == 1:
         _check(*targets[0], mode)  # a wrong file need not wait for the model
     model = model or find_model()
     settings = {"mode": mode, "mouth_only": mouth_only, "model": model, "lm": lm, "lm_weight": lm_weight, "bias": bias, "ear": ear}
+    settings["faces"] = faces
     loaded: list[Recognizer] = []
 
     def recognizer() -> Recognizer:
@@ -156,17 +163,17 @@ def _transcribe(
         checkpoint = Checkpoint(target.with_name(f".{target.name}.avsr-part"), identity)
         try:
             result = loaded.transcribe(
-                video, wanted.mode, mouth_only=wanted.mouth_only, progress=told, checkpoint=checkpoint
+                video, wanted.mode, mouth_only=wanted.mouth_only, progress=told, checkpoint=checkpoint, faces=settings["faces"]
             )
         except AvsrError:
             checkpoint.remove()  # it would end so again
             raise
         finally:
             checkpoint.close()
-        write_result(result, target, wanted.formats, wanted.profile, identity)
+        write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names)
         checkpoint.remove()
     else:
-        write_result(result, target, wanted.formats, wanted.profile, identity)
+        write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names)
     spent = time.perf_counter() - began
     why = f", because {result.reason}" if result.reason else ""
     notes = "" if result.segments else "; nothing was said in it"
@@ -186,9 +193,8 @@ def _burn(
 ) -> str:
     """Write the captioned video; what its name has after the target's."""
     from avsr.media.burn_video import burn_video
-    from avsr.media.captions import cues_from_words
 
-    cues = cues_from_words(result.words, wanted.profile)
+    cues = cues_of(result, wanted.profile, wanted.names)
     path = burn_video(video, cues, _named(target, _CAPTIONED), lambda done: show(result.duration, done))
     return path.name.removeprefix(target.name)
 
@@ -213,25 +219,35 @@ def _check(video: Path, target: Path, mode: str) -> float:
 
 
 def write_result(
-    result: Result, target: Path, formats: Sequence[str] = USUAL, profile: str = "sdh", identity: str = ""
+    result: Result,
+    target: Path,
+    formats: Sequence[str] = USUAL,
+    profile: str = "sdh",
+    *,
+    identity: str = "",
+    names: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
     """Write `target` + .srt, .vtt, .ass, .txt (a line a segment), as asked for, and .json (everything), each whole or not at
     all.
 
     The folder is made where there is none. `profile`: see avsr.media.captions.PROFILES. `identity`: see
-    avsr.decoding.checkpoint.identity_of.
+    avsr.decoding.checkpoint.identity_of. `names`: of speakers by number.
     """
-    from avsr.media.captions import cues_from_words, write_ass, write_json, write_srt, write_txt, write_vtt
+    from avsr.media.captions import write_ass, write_json, write_srt, write_txt, write_vtt
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    cues = cues_from_words(result.words, profile)
+    cues = cues_of(result, profile, names)
+    speakers = {str(number): name_of(number, names) for number in result.speakers}
     # The .json first: where it is there, the others are ours to write over.
-    write_json(_named(target, ".json"), {"made_by": _MARK, "identity": identity, **result.as_dict()})
+    write_json(_named(target, ".json"), {"made_by": _MARK, "identity": identity, "speakers": speakers, **result.as_dict()})
     for name, write in (("srt", write_srt), ("vtt", write_vtt), ("ass", write_ass)):
         if name in formats:
             write(_named(target, f".{name}"), cues)
     if "txt" in formats:
-        write_txt(_named(target, ".txt"), "\n".join(segment.text for segment in result.segments))
+        lines = [segment.text for segment in result.segments]
+        if len(speakers) > 1:
+            lines = [f"{speakers[str(segment.speaker)]}: {segment.text}" for segment in result.segments]
+        write_txt(_named(target, ".txt"), "\n".join(lines))
 
 
 def _named(target: Path, suffix: str) -> Path:

@@ -1,9 +1,12 @@
 """A video to mouth clips: frames through the face model, joined to tracks, cropped a second after they were seen."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from queue import Empty, Queue
@@ -62,18 +65,39 @@ def find_mouths(pictures: Iterable[Frame], start: float, *, max_faces: int = 1) 
 
     FaceModelError when the face model cannot be had.
     """
+    return _collected(pictures, max_faces).finish(start)
+
+
+def _collected(pictures: Iterable[Frame], max_faces: int) -> _Collector:
     collector = _Collector(max_faces)
     frames = _ahead(pictures)
     first = next(frames, None)
     if first is None:
-        return []
+        return collector
     with FaceDetector(max_faces) as detector:
         for frame in chain([first], frames):
             image = _halved(frame.image)
             look = collector.count % STRIDE == 0 and not frame.damaged
             faces = detector.detect(image, collector.count / FPS) if look else []
             collector.add(image, faces, damaged=frame.damaged)
-    return collector.finish(start)
+    return collector
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody seen in a span: the mouth, from the first to the last frame of theirs, and where the face was in these two, boxes (4,)
+    of left, top, right, bottom in pixels."""
+
+    clip: MouthClip
+    first_box: np.ndarray
+    last_box: np.ndarray
+
+
+def find_people(pictures: Iterable[Frame], start: float, max_faces: int) -> list[Person]:
+    """Everybody seen in pictures at 25 a second from media second `start` on, up to `max_faces` at once, by when they came; [] when
+    nobody is. FaceModelError when the face model cannot be had.
+    """
+    return _collected(pictures, max_faces).people(start)
 
 
 class _Collector:
@@ -101,10 +125,7 @@ class _Collector:
 
     def finish(self, start: float) -> list[MouthClip]:
         """Cuts what waits and gives the clips, best first; none when no face was seen often enough."""
-        self._cut_until(self.count)
-        looks = -(-self.count // STRIDE)
-        tracks = [track for track in self._tracker.tracks if len(track.seen) >= min(_MIN_SEEN, looks)]
-        tracks = [track for track in tracks if self._crops.get(track.number)]
+        tracks = self._tracks()
         if not tracks:
             return []
         if self._max_faces == 1:
@@ -114,6 +135,22 @@ class _Collector:
             frames = self._crops[track.number]
             clips.append(self._clip([track], min(frames), max(frames) + 1, start))
         return sorted(clips, key=lambda clip: -float(clip.confidence.sum()))
+
+    def people(self, start: float) -> list[Person]:
+        """Cuts what waits and gives everybody, by when they came."""
+        people = []
+        for track in self._tracks():
+            frames = self._crops[track.number]
+            clip = self._clip([track], min(frames), max(frames) + 1, start)
+            people.append(Person(clip, track.first_box, track.box))
+        return sorted(people, key=lambda person: person.clip.start)
+
+    def _tracks(self) -> list[FaceTrack]:
+        """Cuts what waits; those who were seen often enough."""
+        self._cut_until(self.count)
+        looks = -(-self.count // STRIDE)
+        tracks = [track for track in self._tracker.tracks if len(track.seen) >= min(_MIN_SEEN, looks)]
+        return [track for track in tracks if self._crops.get(track.number)]
 
     def _cut_until(self, stop: int) -> None:
         """Cuts the frames _cut .. stop, for whose sake everything up to `_AHEAD` later is known."""

@@ -14,12 +14,14 @@ _ALIKE = 1.6  # and sizes no further apart than this, as one face is before and 
 
 @dataclass
 class FaceTrack:
-    """One person: the frames (numbers at 25 a second) where the face was seen, its five points and a confidence."""
+    """One person: the frames (numbers at 25 a second) where the face was seen, its five points and a confidence; the boxes of the
+    first and the last."""
 
     number: int
     seen: list[int] = field(default_factory=list)
     points: list[np.ndarray] = field(default_factory=list)
     confidence: list[float] = field(default_factory=list)
+    first_box: np.ndarray | None = None
     box: np.ndarray | None = None
 
     def add(self, index: int, face: Face, confidence: float) -> None:
@@ -27,6 +29,7 @@ class FaceTrack:
         self.seen.append(index)
         self.points.append(face.points)
         self.confidence.append(confidence)
+        self.first_box = face.box if self.first_box is None else self.first_box
         self.box = face.box
 
     def window(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

@@ -92,12 +92,13 @@ def width(text: str) -> int:
     return total
 
 
-def cues_from_words(words: list[Word], profile: str = "sdh") -> list[Cue]:
+def cues_from_words(words: list[Word], profile: str = "sdh", until: float = math.inf) -> list[Cue]:
     """Lay words out as cues, in the order given; no text is lost.
 
     Cues do not overlap and are GAP_MS apart or more, start with their first word (later only where the cue before
     needs the time), last 833 ms to 7 s, and as long as the profile's reading speed wants, where the next cue's start permits,
-    and break at pauses and sentence ends rather than elsewhere. MediaError where a time is not a number, or for a profile
+    and break at pauses and sentence ends rather than elsewhere. Where others have the word from second `until` on, the last cue is not on
+    for longer than its words for them to be read. MediaError where a time is not a number, or for a profile
     that is not one of PROFILES.
     """
     if profile not in PROFILES:
@@ -113,6 +114,8 @@ def cues_from_words(words: list[Word], profile: str = "sdh") -> list[Cue]:
         end = min(max(group[-1].end, start + max(SHORTEST_MS, reading)), start + LONGEST_MS)
         if index + 1 < len(groups):
             end = max(min(end, groups[index + 1][0].start - GAP_MS), start + _FLASH_MS)
+        elif until < math.inf:
+            end = max(min(end, round(until * 1000) - GAP_MS), min(group[-1].end, start + LONGEST_MS), start + _FLASH_MS)
         free = end + GAP_MS
         cues.append(Cue(start / 1000, end / 1000, "\n".join(lines)))
     return cues

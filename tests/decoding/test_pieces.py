@@ -21,13 +21,13 @@ def streams(frames: np.ndarray, cuts: list[int], *, mouth_only: bool = False, sa
             sound = None if samples is None else samples[first * SAMPLES : stop * SAMPLES]
             yield Window(first / 25, sound, frames[first:stop], np.ones(stop - first, np.float32), stop == len(frames))
 
-    return SimpleNamespace(windows=windows, mouth_only=mouth_only)
+    return SimpleNamespace(windows=windows, mouth_only=mouth_only, faces=1)
 
 
 def spans(given) -> list[tuple[int, int]]:
     return [
         (round(window.start * 25) + piece.first, round(window.start * 25) + piece.stop)
-        for window, pieces in pieces_of(given)
+        for window, pieces, _ in pieces_of(given)
         for piece in pieces
     ]
 
@@ -95,5 +95,5 @@ def test_a_recording_without_pictures_is_cut_by_its_sound(monkeypatch):
     rng = np.random.default_rng(1)
     samples = np.concatenate([rng.normal(0, level, 16000 * 8) for level in (0.2, 0.0005, 0.2)]).astype(np.float32)
     windows = [Window(0.0, samples, None, None, True)]
-    found = spans(SimpleNamespace(windows=lambda *_: iter(windows), mouth_only=False))
+    found = spans(SimpleNamespace(windows=lambda *_: iter(windows), mouth_only=False, faces=1))
     assert len(found) == 2 and abs(found[0][1] - 200) < 12 and abs(found[1][0] - 400) < 12

@@ -1,0 +1,147 @@
+"""Several people: who is who, whose the voice is, and captions that say so."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avsr.decoding import pieces as pieces_module
+from avsr.decoding.cues import cues_of, parse_names
+from avsr.decoding.people import UNSEEN, gather, number_people, share_voice
+from avsr.decoding.pieces import pieces_of
+from avsr.decoding.result import Result, Segment
+from avsr.decoding.streams import Window
+from avsr.errors import AvsrError
+from avsr.lips import speaking
+from avsr.lips.extract import Person
+from avsr.lips.mouth_clip import MouthClip
+from avsr.media.captions import Word
+
+LEFT, RIGHT = [10.0, 10.0, 60.0, 60.0], [200.0, 10.0, 250.0, 60.0]
+
+
+def person(start: float, seconds: float, box=LEFT, to=None) -> Person:
+    frames = round(seconds * 25)
+    clip = MouthClip(np.full((frames, 96, 96), 7, np.uint8), np.ones(frames, np.float32), start)
+    return Person(clip, np.array(box), np.array(to or box))
+
+
+def test_people_keep_their_numbers_where_they_stand():
+    numbers, boxes = number_people([person(0, 60, LEFT), person(2, 58, RIGHT, to=[150.0, 10, 200, 60])], [])
+    assert numbers == [1, 2]
+    numbers, boxes = number_people([person(60, 60, [145.0, 10, 195, 60]), person(61, 20, LEFT)], boxes)
+    assert numbers == [2, 1] and len(boxes) == 2
+    numbers, boxes = number_people([person(120, 60, [400.0, 300, 500, 400])], boxes)
+    assert numbers == [3]
+
+
+def test_who_comes_back_to_the_same_place_is_the_same_and_who_is_there_beside_is_not():
+    assert number_people([person(0, 5), person(9, 5)], [])[0] == [1, 1]
+    assert number_people([person(0, 5), person(4, 5)], [])[0] == [1, 2]
+
+
+def test_clips_lie_where_they_belong():
+    found = gather([person(61.0, 2), person(62.0, 1, RIGHT), person(64.0, 9)], [1, 2, 1], 60.0, 150)
+    assert set(found) == {1, 2}
+    assert np.flatnonzero(found[1][1]).tolist() == [*range(25, 75), *range(100, 150)] and found[1][0].max() == 7
+    assert np.flatnonzero(found[2][1]).tolist() == list(range(50, 75))
+
+
+def test_the_voice_is_theirs_whose_lips_speak():
+    voice = np.full(300, 0.9)
+    first, second = np.zeros(300), np.zeros(300)
+    first[0:100], second[120:200] = 0.8, 0.8
+    first[150:170] = 0.8  # both at once
+    shares = share_voice(voice, {1: first, 2: second})
+    assert (shares[1][:100] > 0).all() and (shares[2][120:200] > 0).all() and (shares[1][150:170] > 0).all()
+    assert (shares[2][:100] == 0).all() and (shares[1][175:200] == 0).all()
+    assert (shares[1][100:109] > 0).all() and (shares[2][112:120] > 0).all(), "a pause is the nearer one's"
+    assert (shares[UNSEEN][230:] > 0).all() and (shares[UNSEEN][:225] == 0).all(), "nobody in the picture speaks"
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 3), st.integers(1, 120), st.integers(0, 99))
+def test_no_voice_is_lost_and_none_is_made(count, length, seed):
+    rng = np.random.default_rng(seed)
+    voice = rng.random(length) * (rng.random(length) > 0.3)
+    shares = share_voice(voice, {number + 1: rng.random(int(rng.integers(0, length + 1))) for number in range(count)})
+    assert set(shares) == set(range(count + 1))
+    assert np.allclose(np.max(list(shares.values()), axis=0), voice)
+    for share in shares.values():
+        assert ((share == 0) | (share == voice)).all()
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """A recording of 90 s in windows of 30: one person is bright (speaks) in some spans, another in others."""
+    monkeypatch.setattr(speaking, "speaking_probability", lambda frames, confidence: (frames.mean((1, 2)) / 255).astype(np.float32))
+    monkeypatch.setattr(pieces_module, "voice_probability", lambda samples: np.where(
+        np.abs(samples).reshape(-1, 640).max(1) > 0.01, 0.9, 0.0))
+    spans = {1: [(50, 150), (800, 900), (1400, 1500)], 2: [(200, 330), (700, 850)]}
+    samples, mouths = np.zeros(2250 * 640, np.float32), {}
+    rng = np.random.default_rng(1)
+    for number, own in spans.items():
+        frames = np.zeros((2250, 96, 96), np.uint8)
+        for first, stop in own:
+            frames[first:stop] = 255
+            samples[first * 640 : stop * 640] = rng.normal(0, 0.1, (stop - first) * 640)
+        mouths[number] = frames, np.ones(2250, np.float32)
+    samples += rng.normal(0, 1e-4, len(samples)).astype(np.float32)
+
+    def windows(*_):
+        for first in (0, 750, 1500):
+            part = slice(first, first + 750)
+            people = {number: (frames[part], sure[part]) for number, (frames, sure) in mouths.items()}
+            yield Window(first / 25, samples[first * 640 : (first + 750) * 640], *people[1], first == 1500, people)
+
+    return SimpleNamespace(windows=windows, mouth_only=False, faces=2), spans
+
+
+def test_each_has_pieces_of_their_own_and_they_may_overlap(two):
+    given, spans = two
+    found: dict[int, list[tuple[int, int]]] = {}
+    for window, pieces, number in pieces_of(given):
+        first = round(window.start * 25)
+        found.setdefault(number, []).extend((first + piece.first, first + piece.stop) for piece in pieces)
+    assert found.pop(UNSEEN) == []
+    for number, own in spans.items():
+        assert len(found[number]) == len(own)
+        for (first, stop), (begin, end) in zip(found[number], own):
+            assert begin - 12 <= first <= begin and end <= stop <= end + 12, (number, begin)
+
+
+def result(*segments: tuple[int | None, float, str]) -> Result:
+    made = [
+        Segment(start, start + 2, text, [Word(start + i, start + i + 0.9, word) for i, word in enumerate(text.split())], "av", 0.5, [],
+                "both", number)
+        for number, start, text in segments
+    ]
+    return Result("a.mp4", 20.0, "av", "", made)
+
+
+def test_captions_say_who_speaks_where_it_changes():
+    cues = cues_of(result((1, 0.0, "안녕 친구"), (1, 3.0, "반갑다"), (2, 5.5, "그래 안녕"), (0, 9.0, "여기요")), "sdh", {1: "민지"})
+    assert [cue.text for cue in cues] == ["(민지) 안녕 친구", "반갑다", "(화자 2) 그래 안녕", "(화면 밖) 여기요"]
+    assert all(one.end <= other.start for one, other in zip(cues, cues[1:]))
+
+
+def test_overlapping_speech_gives_overlapping_captions():
+    one, other = cues_of(result((1, 0.0, "하나 둘"), (2, 0.5, "셋 넷")), "sdh", {})
+    assert one.start < other.start < one.end and one.text.startswith("(화자 1)")
+
+
+def test_one_speaker_is_named_only_if_there_is_a_name():
+    assert cues_of(result((1, 0.0, "안녕")), "sdh", {})[0].text == "안녕"
+    assert cues_of(result((1, 0.0, "안녕")), "sdh", {1: "민지"})[0].text == "(민지) 안녕"
+    assert cues_of(result((None, 0.0, "안녕")), "sdh", {1: "민지"})[0].text == "안녕"
+
+
+def test_names():
+    assert parse_names(["1=민지", " 2 = 이 서준 "]) == {1: "민지", 2: "이 서준"}
+    for bad in ("민지", "a=민지", "1=", "1=a(b"):
+        with pytest.raises(AvsrError, match="give NUMBER=NAME"):
+            parse_names([bad])
