@@ -39,7 +39,8 @@ def pieces_of(
         speaking = {number: _speaking(*mouths) for number, mouths in window.people.items()}
         voices = None if window.samples is None else share_voice(voice_probability(window.samples), speaking)
         for number, pieces in sorted(everybody.items()):
-            yield *pieces.of(_only(window, number), None if voices is None else voices.get(number)), number
+            own = None if voices is None else voices.get(number, np.zeros(window.length))
+            yield *pieces.of(_only(window, number), own, alone=len(everybody) <= 2), number
 
 
 class _Pieces:
@@ -51,9 +52,9 @@ class _Pieces:
         self._voice: np.ndarray | None = None  # of what is held, where it is given
         self._before: Mouths | None = None  # what was seen just before the window
 
-    def of(self, window: Window, voice: np.ndarray | None = None) -> tuple[Window, list[Piece]]:
+    def of(self, window: Window, voice: np.ndarray | None = None, *, alone: bool = True) -> tuple[Window, list[Piece]]:
         """The window, with what was held of the one before, and its pieces. `voice` (T,): how likely this person's voice is heard in
-        it; None where any voice is theirs."""
+        it; None where any voice is theirs. `alone`: nobody else was seen."""
         own = voice is not None or self._voice is not None
         if own:
             voice = np.zeros(window.length) if voice is None else voice
@@ -62,7 +63,8 @@ class _Pieces:
         speaking = self._speaks(window)
         if not own and window.samples is not None:
             voice = voice_probability(window.samples)
-        pieces, self._held, self._voice = speech_pieces(window.samples, window.frames, speaking, voice), None, None
+        pieces = speech_pieces(window.samples, window.frames, speaking, voice, alone=alone)
+        self._held = self._voice = None
         if not window.last:
             keep = _held_back(pieces, window.length, speaking)
             self._before, self._held = _seen_until(window, keep, self._before), _tail(window, keep)

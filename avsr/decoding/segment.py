@@ -35,12 +35,18 @@ class Piece:
 
 
 def speech_pieces(
-    samples: np.ndarray | None, frames: np.ndarray | None, speaking: np.ndarray | None, voice: np.ndarray | None
+    samples: np.ndarray | None,
+    frames: np.ndarray | None,
+    speaking: np.ndarray | None,
+    voice: np.ndarray | None,
+    *,
+    alone: bool = True,
 ) -> list[Piece]:
     """Where there may be speech, in pieces of at most LONGEST frames, in order.
 
     What counts is a voice over the background; where the sound is something else, or off for a second or more, or has nothing over
-    its background at all, that the lips speak. What is no longer than one piece is not cut where it can be heard.
+    its background at all, that the lips speak. What is no longer than one piece is not cut where it can be heard and one person is
+    `alone` in it.
 
     Args:
         samples: (N,) float at 16 kHz, or None.
@@ -63,7 +69,7 @@ def speech_pieces(
         movement[: len(frames)] = mouth_motion(frames) + _SPEECH_COUNTS * speaking
     off = _runs_of(level < _OFF, _DEAD) if loud.any() else np.ones(total, bool)
     cost = np.where(off, movement, _standard(level))
-    return cut(heard | ((loud | off) & spoken), cost, whole=not off.all())
+    return cut(heard | ((loud | off) & spoken), cost, whole=alone and not off.all())
 
 
 def lip_activity(speaking: np.ndarray) -> np.ndarray:

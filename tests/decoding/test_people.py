@@ -114,6 +114,16 @@ def test_each_has_pieces_of_their_own_and_they_may_overlap(two):
             assert begin - 12 <= first <= begin and end <= stop <= end + 12, (number, begin)
 
 
+def test_a_short_recording_of_several_is_cut_between_them(two):
+    given, _ = two
+    (window, *_) = given.windows()
+    people = {number: (frames[:290], sure[:290]) for number, (frames, sure) in window.people.items()}
+    short = Window(0.0, window.samples[: 290 * 640], *people[1], True, people)
+    given.windows = lambda *_: iter([short])
+    found = {number: pieces for _, pieces, number in pieces_of(given)}
+    assert found[1][0].stop < 170 < found[2][0].first and found[UNSEEN] == []
+
+
 def result(*segments: tuple[int | None, float, str]) -> Result:
     made = [
         Segment(start, start + 2, text, [Word(start + i, start + i + 0.9, word) for i, word in enumerate(text.split())], "av", 0.5, [],
