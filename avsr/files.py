@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -67,3 +68,29 @@ def parse_yaml(data: bytes, where: object, *, error: type[AvsrError] = AvsrError
     if not isinstance(value, dict):
         raise error(f"{where}: is not a table of names and values; correct it.")
     return value
+
+
+def digest(path: Path) -> str:
+    """Hash of an input: a file's bytes, or the names, sizes and times of all files below a folder.
+
+    A corpus may hold a terabyte, so a folder's files are not read; what is made from it is compared by content.
+
+    Raises AvsrError where there is no such file or folder.
+    """
+    path = Path(path)
+    total = hashlib.sha256()
+    if path.is_dir():
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            for name in sorted(files):
+                state = os.stat(os.path.join(folder, name))
+                inner = os.path.relpath(os.path.join(folder, name), path)
+                total.update(f"{inner!a} {state.st_size} {state.st_mtime_ns}\n".encode())
+        return total.hexdigest()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    except FileNotFoundError:
+        raise AvsrError(f"{path} is missing: run the stages before this one first.") from None
+    return total.hexdigest()

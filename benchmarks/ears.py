@@ -10,6 +10,7 @@ Spaces and punctuation are left out, and of the readings of figures (2주, 이 �
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recognizer = Recognizer.load(model)
     recognizer.ear = open_ear(args.ear)
     clips = list(read_clips(args.aihub, args.data, args.limit))
-    kept = args.work / "found.json"
+    settings = [args.ear, hashlib.sha256(model.read_bytes()).hexdigest(), args.seed, str(args.babble), describe_commit()]
+    kept = args.work / f"found-{hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]}.json"
     rows = json.loads(kept.read_bytes()) if kept.exists() else {}
     args.work.mkdir(parents=True, exist_ok=True)
     with progress("recognising", len(clips) * len(args.conditions), 0) as advance:

@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("| what | minutes | mode | cues | text |\n| --- | --- | --- | --- | --- |")
     with progress("files", len(files), 0) as advance:
         for name, path in files:
-            result = recognizer.transcribe(path)
+            result = recognizer.transcribe(path, faces=4)
             cues = cues_from_words(result.words)
             print(f"| {name} | {result.duration / 60:.1f} | {result.mode} | {len(cues)} | {result.text[:60]} |", flush=True)
             advance()

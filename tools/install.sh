@@ -10,7 +10,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv="$PWD/.venv"
 python="${AVSR_PYTHON:->=3.10,<3.13}"
 stamp="$venv/.avsr-installed"
-extras="${AVSR_EXTRAS-$(cat "$venv/.avsr-extras" 2>/dev/null || true)}"
 face_model="${AVSR_FACE_MODEL:-${AVSR_CACHE:-$HOME/.cache/avsr}/face_landmarker.task}"
 UV_VERSION=0.13.9 # only for a machine that has no uv; any recent one will do
 
@@ -85,6 +84,7 @@ main() {
         exec 9>.tools/install.lock
         flock 9
     fi
+    extras="${AVSR_EXTRAS-$(cat "$venv/.avsr-extras" 2>/dev/null || true)}"
     if ! venv_fits || [[ "$(cat "$stamp" 2>/dev/null)" != "$(state)" ]]; then
         rm -f "$stamp"
         install_packages

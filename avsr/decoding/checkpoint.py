@@ -10,25 +10,27 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from avsr import __version__
 from avsr.decoding.result import Segment, segment_from
 from avsr.decoding.segment import Piece
 from avsr.decoding.streams import FPS, Streams, Window
 from avsr.errors import AvsrError
+from avsr.files import digest
 
 _VERSION = 1  # of what the lines mean
 _WAITS = 30.0  # seconds: no piece that waits for the next window begins longer before it (avsr.decoding.pieces)
-_CONTEXT = 3.0  # seconds before a moment that count in whether lips speak in it
+_CONTEXT = 20.0  # seconds before a moment that count in whether lips speak in it, and in what is loud there
 
 
 def identity_of(video: Path, settings: Mapping[str, Any]) -> str:
-    """A hash of what a result depends on: the video by its size and time of change, and the settings; of files in these (Path) the
-    contents. Where the video lies plays no part.
+    """A hash of what a result depends on: this version of the package, the video by its size and time of change, and the settings; of
+    files in these (Path) the contents, of folders the files' sizes and times. Where the video lies plays no part.
 
     Raises OSError where a file cannot be read.
     """
     state = os.stat(video)
-    plain = {name: hashlib.sha256(value.read_bytes()).hexdigest() if isinstance(value, Path) else value for name, value in settings.items()}
-    whole = [_VERSION, state.st_size, state.st_mtime_ns, plain]
+    plain = {name: digest(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    whole = [__version__, _VERSION, state.st_size, state.st_mtime_ns, plain]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -52,6 +54,9 @@ class Checkpoint:
         head = {"identity": identity}
         lines = _read_lines(path)
         kept = lines[1:] if lines[:1] == [head] else []
+        # Of several people the last segments may lie beyond what is done of all: they are recognised again.
+        done = max((line["done"] for line in kept if "done" in line), default=0.0)
+        kept = [line for line in kept if "segment" not in line or line["segment"]["start"] < done]
         for line in kept:
             if "segment" in line:
                 self.segments.append(segment_from(line["segment"]))
@@ -120,7 +125,7 @@ class Journal:
             self.start, state = checkpoint.resume
             streams.restore(state)
             self.done = checkpoint.done
-            self.segments = [segment for segment in checkpoint.segments if segment.start < self.done]
+            self.segments = list(checkpoint.segments)
         self._ends: dict[int | None, float] = {}
         for segment in self.segments:
             self._ends[segment.speaker] = max(self._ends.get(segment.speaker, 0.0), segment.end)

@@ -67,7 +67,7 @@ def gather(people: Sequence[Person], numbers: Sequence[int], start: float, count
 
 def share_voice(voice: np.ndarray, speaking: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
     """Whose the voice is in each frame: theirs whose lips speak, all of theirs where several do; where none do, that of who spoke last
-    or speaks next within a second, and else that of somebody out of the picture. Where one person alone is seen it is theirs.
+    or speaks next within a second, and else that of somebody out of the picture.
 
     Args:
         voice: (T,) how likely a voice is heard.
@@ -76,8 +76,6 @@ def share_voice(voice: np.ndarray, speaking: Mapping[int, np.ndarray]) -> dict[i
     Returns:
         number -> (T,) how likely their voice is heard, UNSEEN among them.
     """
-    if len(speaking) == 1:
-        return dict.fromkeys(speaking, voice) | {UNSEEN: np.zeros_like(voice)}
     length = len(voice)
     lips = {number: np.zeros(length, bool) for number in speaking}
     for number, probability in speaking.items():

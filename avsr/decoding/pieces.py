@@ -32,15 +32,26 @@ def pieces_of(
         for window in streams.windows(start, begin):
             yield *alone.of(window), None
         return
-    everybody = {UNSEEN: _Pieces(False)}
+    everybody, ever = {UNSEEN: _Pieces(False)}, set()
     for window in streams.windows(start, begin):
+        ever |= set(window.people)
         for number in window.people:
             everybody.setdefault(number, _Pieces(False))
-        speaking = {number: _speaking(*mouths) for number, mouths in window.people.items()}
-        voices = None if window.samples is None else share_voice(voice_probability(window.samples), speaking)
+        alone = len(ever) <= 1
+        voices = None if window.samples is None else _voices(window, next(iter(ever)) if len(ever) == 1 else None)
         for number, pieces in sorted(everybody.items()):
             own = None if voices is None else voices.get(number, np.zeros(window.length))
-            yield *pieces.of(_only(window, number), own, alone=len(everybody) <= 2), number
+            yield *pieces.of(_only(window, number, voices, last=not alone), own, alone=alone), number
+        if not alone:  # who is away has said what there was to say, and costs nothing until they are seen again
+            everybody = {number: pieces for number, pieces in everybody.items() if number == UNSEEN or number in window.people}
+
+
+def _voices(window: Window, only: int | None) -> dict[int, np.ndarray]:
+    """number -> (T,) how likely their voice is heard in the window; all of it is `only`'s, where nobody else was ever seen."""
+    voice = voice_probability(window.samples)
+    if only is not None:
+        return {only: voice, UNSEEN: np.zeros_like(voice)}
+    return share_voice(voice, {number: _speaking(*mouths) for number, mouths in window.people.items()})
 
 
 class _Pieces:
@@ -88,12 +99,22 @@ def _speaking(frames: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     return speaking_probability(frames, confidence)
 
 
-def _only(window: Window, number: int) -> Window:
-    """The window with that person's mouth alone; without pictures for who is out of them, and black ones for who is away."""
+def _only(window: Window, number: int, voices: dict[int, np.ndarray] | None, *, last: bool) -> Window:
+    """The window with that person's mouth alone, and silence where others speak and they do not; without pictures for who is out of
+    them, and black ones for who is away, whose last window it then is, if `last`."""
+    samples = window.samples
+    if samples is not None and voices is not None:
+        own = voices.get(number, np.zeros(1))
+        others = np.any([voice > 0 for other, voice in voices.items() if other != number] or [own < 0], axis=0)
+        gain = 1.0 - (others & ~(own > 0)).astype(np.float32)
+        if not gain.all():  # from the middle of a frame to the middle of the next, so that nothing clicks
+            places = (np.arange(len(samples)) + 0.5) / SAMPLES - 0.5
+            samples = samples * np.interp(places, np.arange(len(gain)), gain).astype(np.float32)
     if number == UNSEEN or window.frames is None or window.confidence is None:
-        return Window(window.start, window.samples, None, None, window.last)
-    away = np.zeros_like(window.frames), np.zeros_like(window.confidence)
-    return Window(window.start, window.samples, *window.people.get(number, away), window.last)
+        return Window(window.start, samples, None, None, window.last)
+    if number in window.people:
+        return Window(window.start, samples, *window.people[number], window.last)
+    return Window(window.start, samples, np.zeros_like(window.frames), np.zeros_like(window.confidence), window.last or last)
 
 
 def _held_back(pieces: list[Piece], length: int, speaking: np.ndarray | None) -> int:
@@ -116,12 +137,12 @@ def _seen_until(window: Window, first: int, before: Mouths | None) -> Mouths | N
         return None
     frames, confidence = before or (window.frames[:0], window.confidence[:0])
     seen = np.concatenate([frames, window.frames[:first]]), np.concatenate([confidence, window.confidence[:first]])
-    return seen[0][-_UNSURE:], seen[1][-_UNSURE:]
+    return seen[0][-_UNSURE:].copy(), seen[1][-_UNSURE:].copy()  # or the whole window would be kept for them
 
 
 def _tail(window: Window, first: int) -> Window:
     streams = ((window.samples, SAMPLES), (window.frames, 1), (window.confidence, 1))
-    rest = [None if x is None else x[first * per :] for x, per in streams]
+    rest = [None if x is None else x[first * per :].copy() for x, per in streams]
     return Window(window.start + first / FPS, *rest, window.last)
 
 

@@ -78,9 +78,11 @@ def _lip_likelihood(recognizer: Recognizer, features: LipFeatures, texts: Sequen
     """(n,) the lips' log likelihood of each text, of its likeliest reading."""
     said = [readings(text) for text in texts]
     flat = [reading for ways in said for reading in ways if reading]
-    scores = iter(text_log_likelihood(recognizer.packed.model, features, flat, recognizer.packed.tokenizer).ctc_unspaced)
+    likely = text_log_likelihood(recognizer.packed.model, features, flat, recognizer.packed.tokenizer)
+    # Pieces of SentencePiece hold their spaces.
+    scores = iter(likely.ctc if recognizer.packed.tokenizer.token_type == "bpe" else likely.ctc_unspaced)
     found = [max((next(scores) for reading in ways if reading), default=_NEVER) for ways in said]
-    return np.maximum(np.nan_to_num(found, neginf=_NEVER), _NEVER)
+    return np.maximum(found, _NEVER)
 
 
 def _as_hypotheses(

@@ -194,6 +194,8 @@ class Recognizer:
             mouth = MouthClip(window.frames[span], window.confidence[span], start)
         if samples is not None and (not len(samples) or (mode == "auto" and np.abs(samples).max() < SILENCE)):
             samples = None
+        if "lips" not in self.packed.streams:
+            mouth = None
         least = _SEEN if mode == "auto" else 0.0
         if mouth is not None and (not len(mouth.frames) or float((mouth.confidence > 0).mean()) <= least):
             mouth = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -92,10 +93,13 @@ def transcribe_files(
     wanted = _Wanted(mode, mouth_only, tuple(formats), profile, burn, parse_names(list(names)))
     targets = _targets([Path(video) for video in videos], out)
     if len(targets) == 1:
-        _check(*targets[0], mode)  # a wrong file need not wait for the model
+        _check(*targets[0], wanted)  # a wrong file need not wait for the model
     model = model or find_model()
     settings = {"mode": mode, "mouth_only": mouth_only, "model": model, "lm": lm, "lm_weight": lm_weight, "bias": bias, "ear": ear}
     settings["faces"] = faces
+    folder = Path(ear.partition(":")[2])
+    if folder.is_dir() and folder.name:  # of an ear that is a folder, what is in it counts
+        settings["ear_files"] = folder
     loaded: list[Recognizer] = []
 
     def recognizer() -> Recognizer:
@@ -151,9 +155,9 @@ def _transcribe(
 ) -> str:
     """One video, and the line to say about it."""
     began = time.perf_counter()
-    total = _check(video, target, wanted.mode) or None
+    total = _check(video, target, wanted) or None
     identity = identity_of(video, settings)
-    result = _finished(target, identity)
+    result, burned = _finished(target, identity)
     before = result is not None
     if result is None:
         loaded = recognizer()
@@ -173,7 +177,8 @@ def _transcribe(
         write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names)
         checkpoint.remove()
     else:
-        write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names)
+        result.path = video
+        write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names, burned=burned)
     spent = time.perf_counter() - began
     why = f", because {result.reason}" if result.reason else ""
     notes = "" if result.segments else "; nothing was said in it"
@@ -182,40 +187,54 @@ def _transcribe(
         notes += f"; {lost:.1f} s of its {stream} are damaged" if lost >= 0.05 else ""
     first, *others = [f".{name}" for name in FORMATS if name in wanted.formats or name == "json"]
     if wanted.burn:
-        others.append(_burn(result, video, target, wanted, show))
+        others.append(_burn(result, video, target, wanted, identity, burned, show))
     names = ", ".join([f"{target}{first}", *others])
     how = "recognised before" if before else f"in {spent:.1f} s"
     return f"{video.name}: {_NAMES[result.mode]}{why}; {result.duration:.1f} s {how}{notes} -> {names}"
 
 
 def _burn(
-    result: Result, video: Path, target: Path, wanted: _Wanted, show: Callable[[float | None, float], None]
+    result: Result,
+    video: Path,
+    target: Path,
+    wanted: _Wanted,
+    identity: str,
+    burned: dict[str, str],
+    show: Callable[[float | None, float], None],
 ) -> str:
-    """Write the captioned video; what its name has after the target's."""
+    """Write the captioned video, unless `burned` says that it is there with the same captions; what its name has after the target's."""
     from avsr.media.burn_video import burn_video
 
     cues = cues_of(result, wanted.profile, wanted.names)
+    captions = hashlib.sha256(repr(cues).encode()).hexdigest()
+    if burned.get("captions") == captions and (target.parent / burned["file"]).exists():
+        return burned["file"].removeprefix(target.name)
     path = burn_video(video, cues, _named(target, _CAPTIONED), lambda done: show(result.duration, done))
+    burned = {"file": path.name, "captions": captions}
+    write_result(result, target, ("json",), wanted.profile, identity=identity, names=wanted.names, burned=burned)
     return path.name.removeprefix(target.name)
 
 
-def _finished(target: Path, identity: str) -> Result | None:
-    """What an earlier run with the same settings has written of the same video."""
+def _finished(target: Path, identity: str) -> tuple[Result | None, dict[str, str]]:
+    """What an earlier run with the same settings has written of the same video, and which captioned video."""
     from avsr.decoding.result import result_from
 
     try:
         value = json.loads(_named(target, ".json").read_bytes())
-        return result_from(value) if value["identity"] == identity else None
+        return (result_from(value), value["burned"]) if value["identity"] == identity else (None, {})
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None, {}
 
 
-def _check(video: Path, target: Path, mode: str) -> float:
+def _check(video: Path, target: Path, wanted: _Wanted) -> float:
     """The video's seconds, from its header; AvsrError where it cannot be used in this mode or `target` be written."""
     from avsr.decoding.streams import open_streams
 
     _refuse_foreign(target)
-    return open_streams(video, mode).info.duration
+    info = open_streams(video, wanted.mode).info
+    if wanted.burn and info.video is None:
+        raise AvsrError(f"{video}: holds no picture to draw captions into; leave out --burn.")
+    return info.duration
 
 
 def write_result(
@@ -226,12 +245,14 @@ def write_result(
     *,
     identity: str = "",
     names: Mapping[int, str] = MappingProxyType({}),
+    burned: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write `target` + .srt, .vtt, .ass, .txt (a line a segment), as asked for, and .json (everything), each whole or not at
     all.
 
     The folder is made where there is none. `profile`: see avsr.media.captions.PROFILES. `identity`: see
-    avsr.decoding.checkpoint.identity_of. `names`: of speakers by number.
+    avsr.decoding.checkpoint.identity_of. `names`: of speakers by number. `burned`: the captioned video's file, and
+    a hash of its captions.
     """
     from avsr.media.captions import write_ass, write_json, write_srt, write_txt, write_vtt
 
@@ -239,7 +260,7 @@ def write_result(
     cues = cues_of(result, profile, names)
     speakers = {str(number): name_of(number, names) for number in result.speakers}
     # The .json first: where it is there, the others are ours to write over.
-    write_json(_named(target, ".json"), {"made_by": _MARK, "identity": identity, "speakers": speakers, **result.as_dict()})
+    write_json(_named(target, ".json"), {"made_by": _MARK, "identity": identity, "burned": dict(burned), "speakers": speakers, **result.as_dict()})
     for name, write in (("srt", write_srt), ("vtt", write_vtt), ("ass", write_ass)):
         if name in formats:
             write(_named(target, f".{name}"), cues)
@@ -258,7 +279,9 @@ def _targets(videos: list[Path], out: Path | None) -> list[tuple[Path, Path]]:
     """(video, its files' path without suffix): its stem, or its whole name or a number more where two would meet."""
     if out is not None and out.exists() and not out.is_dir():
         raise AvsrError(f"{out}: is not a folder; give --out a folder to write into.")
-    videos = list(dict.fromkeys(videos))
+    videos = [video for video in dict.fromkeys(videos) if not _is_captioned(video, out)]
+    if not videos:
+        raise AvsrError("all videos that are named were captioned by avsr already: name those that they were made from.")
     folders = {video: out if out is not None else video.parent for video in videos}
     stems = Counter((folders[video], video.stem) for video in videos)
     taken: set[Path] = set()
@@ -271,6 +294,18 @@ def _targets(videos: list[Path], out: Path | None) -> list[tuple[Path, Path]]:
         taken.add(target)
         targets.append((video, target))
     return targets
+
+
+def _is_captioned(video: Path, out: Path | None) -> bool:
+    """Whether a video is one that --burn has made, which `*.mp4` names too."""
+    source, captioned, _ = video.name.rpartition(f"{_CAPTIONED}.")
+    if not captioned or not source:
+        return False
+    try:
+        value = json.loads(_named((video.parent if out is None else out) / source, ".json").read_bytes())
+        return isinstance(value, dict) and value.get("made_by") == _MARK and value["burned"].get("file") == video.name
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
 
 
 def _refuse_foreign(target: Path) -> None:

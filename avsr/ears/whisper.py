@@ -42,7 +42,7 @@ class WhisperEar:
             from faster_whisper import WhisperModel
             from faster_whisper.tokenizer import Tokenizer
         except ImportError as error:
-            raise AvsrError(f"ear whisper:{which} needs faster-whisper ({error}): pip install 'avsr[ears]', or use --ear native.") from None
+            raise AvsrError(f"ear whisper:{which} needs faster-whisper ({error}): AVSR_EXTRAS=ears tools/install.sh brings it.") from None
         self.name = f"whisper:{which}"
         where = _assembled() if which == "base" else None
         threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
@@ -72,7 +72,7 @@ class WhisperEar:
             [prompt],
             beam_size=_BEAM,
             num_hypotheses=_BEAM,
-            max_length=len(prompt) + _LONGEST,
+            max_length=2 * _LONGEST,  # CTranslate2 halves it, prompt or not
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,

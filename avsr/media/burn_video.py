@@ -15,7 +15,7 @@ import numpy as np
 from avsr.errors import MediaError
 from avsr.media.burn import burn_captions
 from avsr.media.captions import Cue
-from avsr.media.container import audio_stream, open_container, time_zero
+from avsr.media.container import audio_stream, open_container, packets, time_zero
 from avsr.media.video import Frame, VideoReader
 from avsr.media.x264 import steady_options
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 # Sound that players of MP4 know; the rest goes into Matroska, which holds anything.
 _IN_MP4 = {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"}
 _CLOCK = 90_000  # ticks a second
-_USUAL, _FASTEST = 25.0, 60.0  # pictures a second, where the header has none, and at the most
+# Pictures a second: at the least, for captions come with a picture, else the usual; and at the most.
+_SLOWEST, _USUAL, _FASTEST = 12.0, 25.0, 60.0
 
 
 def burn_video(video: Path, cues: Sequence[Cue], target: Path, progress: Callable[[float], None] | None = None) -> Path:
@@ -47,8 +48,11 @@ def burn_video(video: Path, cues: Sequence[Cue], target: Path, progress: Callabl
     Raises:
         MediaError: there is no picture, the font is missing, or the file cannot be written.
     """
+    import av
+
     reader = VideoReader(video)
-    fps = min(reader.info.video.fps or _USUAL, _FASTEST)
+    fps = min(reader.info.video.fps, _FASTEST)
+    fps = fps if fps >= _SLOWEST else _USUAL
     reader.fps = fps
     with open_container(video) as source:
         sound = audio_stream(source)
@@ -64,14 +68,16 @@ def burn_video(video: Path, cues: Sequence[Cue], target: Path, progress: Callabl
             _write(temporary, kind, reader, sound, _packets(source, sound), cues, progress)
             os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
             os.replace(temporary, path)
-        except BaseException:
+        except BaseException as error:
             os.unlink(temporary)
+            if isinstance(error, av.FFmpegError):
+                raise MediaError(f"{video}: its captions cannot be drawn into it ({error.strerror}); use the files beside it.") from error
             raise
     return path
 
 
 def _write(
-    name: str, kind: str, reader: VideoReader, sound: AudioStream | None, packets: Iterator[tuple[float, Packet]], cues: Sequence[Cue],
+    name: str, kind: str, reader: VideoReader, sound: AudioStream | None, copied: Iterator[tuple[float, Packet]], cues: Sequence[Cue],
     progress: Callable[[float], None] | None,
 ) -> None:
     import av
@@ -81,7 +87,7 @@ def _write(
         pictures.pix_fmt, pictures.codec_context.time_base = "yuv420p", Fraction(1, _CLOCK)
         pictures.options = {"crf": "20", "preset": "veryfast"} | steady_options()
         copy = None if sound is None else out.add_stream_from_template(sound)
-        waiting = next(packets, None)
+        waiting = next(copied, None)
         for frame in reader:
             image = _captioned(frame, cues)
             if not frame.index:
@@ -90,12 +96,12 @@ def _write(
             picture.pts, picture.time_base = round(frame.time * _CLOCK), Fraction(1, _CLOCK)
             out.mux(pictures.encode(picture))
             while waiting is not None and waiting[0] <= frame.time:  # in step, so that nothing piles up
-                waiting = _copy(out, copy, waiting[1], packets)
+                waiting = _copy(out, copy, waiting[1], copied)
             if progress is not None and frame.index % 25 == 0:
                 progress(frame.time)
         out.mux(pictures.encode(None))
         while waiting is not None:
-            waiting = _copy(out, copy, waiting[1], packets)
+            waiting = _copy(out, copy, waiting[1], copied)
 
 
 def _captioned(frame: Frame, cues: Sequence[Cue]) -> np.ndarray:
@@ -110,24 +116,19 @@ def _captioned(frame: Frame, cues: Sequence[Cue]) -> np.ndarray:
 
 
 def _packets(source, sound: AudioStream | None) -> Iterator[tuple[float, Packet]]:
-    """(media second, packet) of the sound; a packet that cannot be read ends it."""
-    import av
-
+    """(media second, packet) of the sound, in the times by which it is read for recognising."""
     if sound is None:
         return
     zero = time_zero(source)
-    try:
-        for packet in source.demux(sound):
-            if packet.dts is None or packet.pts is None:
-                continue  # the packet that ends a stream
-            shift = round(zero / float(packet.time_base))
-            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            yield float(packet.pts * packet.time_base), packet
-    except av.FFmpegError:
-        return
+    for packet, _ in packets(source, sound):
+        if packet.dts is None or packet.pts is None:
+            continue
+        shift = round(zero / float(packet.time_base))
+        packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+        yield float(packet.pts * packet.time_base), packet
 
 
-def _copy(out: OutputContainer, stream: AudioStream, packet: Packet, packets: Iterator[tuple[float, Packet]]) -> tuple[float, Packet] | None:
+def _copy(out: OutputContainer, stream: AudioStream, packet: Packet, copied: Iterator[tuple[float, Packet]]) -> tuple[float, Packet] | None:
     packet.stream = stream
     out.mux(packet)
-    return next(packets, None)
+    return next(copied, None)

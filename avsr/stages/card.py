@@ -45,7 +45,8 @@ def make_card(
     corpora = [_corpus(path) for path in manifests]
     facts: dict[str, Any] = {mode: f"{written.figures[TEST][mode]['cer'][0]:.1f}" for mode in MODES}
     facts |= {name: sum(corpus["train"][name] for corpus in corpora) for name in ("utterances", "voices", "speakers")}
-    facts["hours"] = f"{sum(corpus['train']['hours'] for corpus in corpora):.1f}"
+    for name, silent in (("hours", False), ("silent_hours", True)):
+        facts[name] = f"{sum(corpus['train']['hours'] for corpus in corpora if corpus['silent'] is silent):.1f}"
     card: dict[str, Any] = {
         "name": plain["name"],
         "first_use": _filled(plain["first_use"], facts, words),
@@ -97,8 +98,8 @@ def card_text(model: Path) -> str:
         "",
         "Made by `avsr synth`; the same options make the same bits on one machine, and the hash is of all of them.",
         "",
-        "| domain | train: utterances | hours | voices | speakers | seed | hash of the manifest |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| domain | train: utterances | hours | voices | speakers | seed | spoken | hash of the manifest |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_corpus_line(corpus) for corpus in card["corpora"]),
         "",
         "## Training",
@@ -141,7 +142,7 @@ def _rate(figures: Sequence[float]) -> str:
 def _corpus_line(corpus: Mapping[str, Any]) -> str:
     train = corpus["train"]
     what = f"`{corpus['text']}`" if corpus["text"] else corpus["domain"]
-    cells = (what, train["utterances"], f"{train['hours']:.2f}", train["voices"], train["speakers"], corpus["seed"])
+    cells = (what, train["utterances"], f"{train['hours']:.2f}", train["voices"], train["speakers"], corpus["seed"], "no" if corpus.get("silent") else "yes")
     return f"| {' | '.join(map(str, cells))} | `{corpus['hash']}` |"
 
 
@@ -154,6 +155,7 @@ def _corpus(path: Path) -> dict[str, Any]:
             "domain": order["domain"],
             "text": order["text"],
             "seed": order["seed"],
+            "silent": bool(order.get("silent")),
             "hash": manifest["hash"],
             "train": {
                 "utterances": train["utterances"],

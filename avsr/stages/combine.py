@@ -20,6 +20,7 @@ from avsr.text.normalize import normalize_scoring
 
 # Of corpora that come with mouth clips, beside what write_data_dir writes.
 _CLIPS = ("video.scp", "utt2dur", "utt2face")
+MANIFEST = "manifest.json"  # of avsr synth
 _SOUND, _SHAPE = "wav.scp", "shape.scp"
 
 
@@ -71,9 +72,12 @@ def combine(first: Path, more: Sequence[Path], out: Path) -> CombineReport:
         wanted = (wanted & set(added)) | ((wanted | set(added)) & {_SOUND})
         for name, lines in added.items():
             tables.setdefault(name, {}).update(lines)
-    for split in splits:
-        own = utterances if split == "train" else read_data_dir(first / split)
-        other = tables if split == "train" else _clip_tables(first / split, {row.utt_id: row.utt_id for row in own})
+    rows = {split: utterances if split == "train" else read_data_dir(first / split) for split in splits}
+    others = {split: tables if split == "train" else _clip_tables(first / split, {row.utt_id: row.utt_id for row in own})
+              for split, own in rows.items()}
+    (out / MANIFEST).unlink(missing_ok=True)  # of a corpus that was here; each part has its own
+    for split, own in rows.items():
+        other = others[split]
         for name in (*_CLIPS, _SOUND, _SHAPE):
             if name in wanted and name in other:
                 write_table(out / split / name, other[name])

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO
 
 from avsr.errors import AvsrError
+from avsr.files import digest
 from avsr.stages.command import INTERRUPTED, run_main
 from avsr.stages.machine import describe_commit, describe_machine
 
@@ -34,32 +35,6 @@ _NOTE_EVERY = 30.0  # seconds: no more than this of a training's time is lost wh
 
 # ESPnet's own words; of an epoch's results what comes first: losses and the accuracy.
 _PROGRESS = re.compile(r"\d+/\d+epoch started.*|\d+epoch results.*|\d+epoch:train:.*|The training was finished.*")
-
-
-def digest(path: Path) -> str:
-    """Hash of an input: a file's bytes, or the names, sizes and times of all files below a folder.
-
-    A corpus may hold a terabyte, so a folder's files are not read; what is made from it is compared by content.
-
-    Raises AvsrError where there is no such file or folder.
-    """
-    path = Path(path)
-    total = hashlib.sha256()
-    if path.is_dir():
-        for folder, folders, files in os.walk(path):
-            folders.sort()
-            for name in sorted(files):
-                state = os.stat(os.path.join(folder, name))
-                inner = os.path.relpath(os.path.join(folder, name), path)
-                total.update(f"{inner!a} {state.st_size} {state.st_mtime_ns}\n".encode())
-        return total.hexdigest()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                total.update(block)
-    except FileNotFoundError:
-        raise AvsrError(f"{path} is missing: run the stages before this one first.") from None
-    return total.hexdigest()
 
 
 def state_hash(inputs: Sequence[Path], options: Sequence[str]) -> str:

@@ -70,6 +70,35 @@ def test_a_killed_run_goes_on(recognizer, face, long_video, tmp_path, monkeypatc
     assert asdict(result) == asdict(whole)
 
 
+@pytest.mark.parametrize("faces", [1, 2])
+def test_nothing_is_doubled_by_kills_at_any_time(recognizer, face, long_video, tmp_path, monkeypatch, faces):
+    """Found in review: of several people, pieces beyond what is done of all were kept, and recognised again."""
+    monkeypatch.setattr("avsr.decoding.pieces.LONGEST", 60)
+    monkeypatch.setattr("avsr.decoding.pieces._MAY_JOIN", 66)
+    monkeypatch.setattr("avsr.decoding.checkpoint._WAITS", 8.0)  # for pieces as short as these
+    monkeypatch.setattr("avsr.decoding.checkpoint._CONTEXT", 3.0)
+    whole = recognizer.transcribe(long_video, faces=faces)
+    real, left = Recognizer._segment, [0]
+
+    def dying(self, window, piece, mode):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return real(self, window, piece, mode)
+
+    monkeypatch.setattr(Recognizer, "_segment", dying)
+    for turn in range(20):
+        left[0] = 3
+        checkpoint = Checkpoint(tmp_path / ".a.avsr-part", "x")
+        try:
+            result = recognizer.transcribe(long_video, checkpoint=checkpoint, faces=faces)
+            break
+        except Killed:
+            checkpoint.close()
+    assert 0 < turn < 19 and [(one.text, one.speaker) for one in result.segments] == [(one.text, one.speaker) for one in whole.segments]
+    assert [one.start for one in result.segments] == pytest.approx([one.start for one in whole.segments], abs=0.05)
+
+
 def test_a_checkpoint_is_for_the_same_alone(tmp_path):
     path = tmp_path / ".a.avsr-part"
     checkpoint = Checkpoint(path, "x")
@@ -79,7 +108,7 @@ def test_a_checkpoint_is_for_the_same_alone(tmp_path):
     checkpoint.close()
     same = Checkpoint(path, "x")
     assert (same.segments, same.done, same.resume) == ([SEGMENT], 61.0, (0.0, {}))
-    same.add(None, 64.0)
+    same.add(None, 84.0)
     assert same.resume == (60.0, {"mode": "av"})
     same.close()
     other = Checkpoint(path, "y")
@@ -117,6 +146,25 @@ def test_what_is_finished_is_not_done_again(packed, face, long_video, tmp_path, 
     assert transcribe.transcribe_files([long_video], model=packed, mode="auto", out=out, formats=["srt", "ass"]) == 0
     assert "recognised before" in capsys.readouterr().err
     assert (out / "긴 영상.srt").read_bytes() == captions and (out / "긴 영상.ass").exists()
+
+
+def test_a_captioned_video_is_not_made_again_nor_captioned(packed, face, long_video, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pylopdf_fonts_ko", reason="the captions' font is not installed: run tools/install.sh")
+    video = tmp_path / "a.mp4"
+    video.write_bytes(long_video.read_bytes())
+    assert transcribe.transcribe_files([video], model=packed, mode="audio", out=None, burn=True) == 0
+    captioned = tmp_path / "a.captioned.mp4"
+    made = captioned.stat().st_mtime_ns
+    both = sorted(tmp_path.glob("*.mp4"))
+    assert both == [captioned, video]
+    assert transcribe.transcribe_files(both, model=packed, mode="audio", out=None, burn=True) == 0
+    assert captioned.stat().st_mtime_ns == made and not (tmp_path / "a.captioned.json").exists()
+    assert transcribe.transcribe_files([video], model=packed, mode="audio", out=None, burn=True, profile="standard", names=["0=가"]) == 0
+    with pytest.raises(AvsrError, match="were captioned by avsr already"):
+        transcribe.transcribe_files([captioned], model=packed, mode="audio", out=None)
+    sound = make_video(tmp_path / "b.mkv", seconds=1.0, video=False)
+    with pytest.raises(AvsrError, match="holds no picture to draw captions into"):
+        transcribe.transcribe_files([sound], model=packed, mode="audio", out=None, burn=True)
 
 
 def test_other_settings_are_another_result(packed, face, long_video, tmp_path, monkeypatch):

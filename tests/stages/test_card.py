@@ -74,7 +74,7 @@ def test_the_card_is_in_the_zip_and_beside_it(run, shipping):  # noqa: F811
     same = zipfile.ZipFile(run / "x.zip").read("model.pth")
     assert zipfile.ZipFile(shipped).read("model.pth") == same
     text = (run / "models" / "README.md").read_text("utf-8")
-    for part in ("25.0 (0.0 to 50.0)", "| daily | 3600 | 5.00 | 2 | 64 | 4 | `feed` |", "max_epoch: 60", "read 3 of 20.",
+    for part in ("25.0 (0.0 to 50.0)", "| daily | 3600 | 5.00 | 2 | 64 | 4 | yes | `feed` |", "max_epoch: 60", "read 3 of 20.",
                  "## 한계", "CC0", f"{told['parameters']:,}", "실제 사람은 한 번도"):
         assert part in text
     assert sorted(path.name for path in shipped.parent.iterdir()) == ["README.md", "mini_ko.zip"]

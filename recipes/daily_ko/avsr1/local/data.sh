@@ -3,8 +3,12 @@
 # are added to its train. Each is made in a folder of OUT, 1, 2, ..., and what is there of it is not made again.
 set -euo pipefail
 
+if [[ ! -f "$1" ]]; then
+    echo "$(basename "$2") is made, not read: --data names a file of options for \`avsr synth\`, and $1 is none." >&2
+    exit 1
+fi
 orders=()
-while read -r line; do
+while read -r line || [[ -n "$line" ]]; do
     if [[ -n "${line// /}" ]]; then orders+=("$line"); fi
 done < <(sed 's/#.*//' "$1")
 if ((${#orders[@]} < 2)); then
