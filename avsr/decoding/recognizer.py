@@ -100,12 +100,6 @@ class Recognizer:
             "both" if use_sound and use_mouth else "voice" if use_sound else "lips",
         )
 
-    def sound_weight(self, samples: np.ndarray, mouth: MouthClip) -> float:
-        """Mean weight, 0 to 1, that the model's fusion gives the sound; 0.5 where it was trained on one stream alone."""
-        if not {"sound", "lips"} <= self.packed.streams:
-            return 0.5
-        return float(self._encode(samples, mouth).fused.weights[0, :, 0].mean())
-
     def _check_trained(self, mode: str) -> None:
         """AvsrError where the mode wants a stream that the model has not learnt."""
         alone = _ALONE.get(self.packed.streams)

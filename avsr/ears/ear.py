@@ -22,6 +22,10 @@ class Listening(Protocol):
     def texts(self) -> list[str]:
         """What it may say, the likeliest first, no two alike, none empty; nothing where nobody seems to speak."""
 
+    @property
+    def sure(self) -> float:
+        """How sure it is of the likeliest: the mean probability of its tokens, 0 to 1."""
+
     def likelihood(self, texts: Sequence[str]) -> np.ndarray:
         """(n,) float64, the natural logarithm of how likely each text is, given the sound."""
 

