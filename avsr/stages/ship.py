@@ -1,7 +1,7 @@
 """Puts a packed model, with its card, in the checkout's models/ for `avsr transcribe`, if that is worth a new file in git:
 
     python -m avsr.stages.ship --model exp/daily_ko/daily_ko.zip --results exp/daily_ko/RESULTS.md \
-        --manifest data/daily_ko/manifest.json --words recipes/daily_ko/avsr1/conf/card.yaml
+        --manifest data/daily_ko/[123]/manifest.json --words recipes/daily_ko/avsr1/conf/card.yaml
 """
 
 from __future__ import annotations
