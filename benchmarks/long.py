@@ -1,0 +1,117 @@
+"""Long recordings: whether memory grows with their length, and whether the times of captions drift.
+
+    python -m benchmarks.long --work DIR [--minutes 10 60] [--model ZIP]
+
+A made person's half minute of sentences is laid end to end, its packets copied, to so many minutes; each length is transcribed in a
+process of its own. Every turn should be read at the same place: what is compared are the words' starts in the second turn with those in
+the last but one, and the processes' peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avsr.decoding.default_model import find_model
+from avsr.media.probe import probe
+from avsr.stages.command import run_main
+from avsr.stages.machine import describe_commit, describe_machine
+from benchmarks.measure import talking_video
+
+_TURN = 30.0  # seconds
+
+
+def lengthen(source: Path, path: Path, seconds: float) -> float:
+    """Write the file's packets over and over for so long; the period in seconds."""
+    import av
+
+    with av.open(str(source)) as once:
+        picture, sound = once.streams.video[0], once.streams.audio[0]
+        packets = [packet for packet in once.demux(picture, sound) if packet.dts is not None]
+        # Whole packets of sound and whole pictures: the sound's frames are 1,024 samples.
+        period = max(float((packet.pts + packet.duration) * packet.time_base) for packet in packets)
+        period = np.ceil(period / 0.64) * 0.64  # 16 pictures, and 10 frames of sound at 16 kHz
+        with av.open(str(path), "w", format="matroska") as out:
+            copies = {stream.index: out.add_stream_from_template(stream) for stream in (picture, sound)}
+            for turn in range(int(np.ceil(seconds / period))):
+                for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
+                    copy = av.Packet(bytes(packet))
+                    shift = round(turn * period / float(packet.time_base))
+                    copy.time_base, copy.is_keyframe = packet.time_base, packet.is_keyframe
+                    copy.pts, copy.dts, copy.duration = packet.pts + shift, packet.dts + shift, packet.duration
+                    copy.stream = copies[packet.stream.index]
+                    out.mux(copy)
+    return float(period)
+
+
+def transcribed(video: Path, model: Path) -> dict:
+    """Word starts, seconds and peak memory of a process that transcribes the video."""
+    command = [sys.executable, "-m", "benchmarks.long", "--inside", str(video), "--model", str(model)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def inside(video: Path, model: Path) -> None:
+    """What `transcribed` runs."""
+    from avsr.decoding.recognizer import Recognizer
+    from avsr.runtime import limit_threads
+
+    limit_threads()
+    recognizer = Recognizer.load(model)
+    began = time.perf_counter()
+    result = recognizer.transcribe(video, faces=4)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    words = [[word.start, word.text] for word in result.words]
+    print(json.dumps({"words": words, "seconds": time.perf_counter() - began, "media": result.duration, "peak": peak}))
+
+
+def drift(words: Sequence[Sequence], period: float, media: float) -> tuple[float, int, int]:
+    """The most by which a word starts elsewhere in the last turn but one than in the second, in seconds, and the words of both."""
+
+    def turn(number: int) -> list:
+        return [(start - number * period, text) for start, text in words if number * period <= start < (number + 1) * period]
+
+    first, last = turn(1), turn(int(media // period) - 2)
+    pairs = [(one, other) for (one, text), (other, said) in zip(first, last) if text == said]
+    return max((abs(one - other) for one, other in pairs), default=float("nan")), len(pairs), len(first)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--work", type=Path, help="folder for the videos")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[10, 60])
+    parser.add_argument("--model", type=Path, help="packed model (default: as for transcribe)")
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    model = args.model or find_model()
+    if args.inside:
+        inside(args.inside, model)
+        return 0
+    if args.work is None:
+        parser.error("the following arguments are required: --work")
+    args.work.mkdir(parents=True, exist_ok=True)
+    source = talking_video(args.work, _TURN)
+    print("| minutes | seconds a second | peak memory, MiB | words | most a word has moved, ms |\n| --- | --- | --- | --- | --- |")
+    for minutes in args.minutes:
+        path = args.work / f"{minutes:g}.mkv"
+        period = lengthen(source, path, 60 * minutes)
+        found = transcribed(path, model)
+        most, same, there = drift(found["words"], period, found["media"])
+        speed = found["seconds"] / found["media"]
+        print(f"| {found['media'] / 60:.1f} | {speed:.3f} | {found['peak']:.0f} | {len(found['words'])} | "
+              f"{1000 * most:.0f} ({same} of {there} words the same) |", flush=True)
+    print(f"\n{model.name}; {probe(source).duration:.1f} s over and over; commit {describe_commit()}; {describe_machine()}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
