@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from avsr.decoding.default_model import find_model
+from avsr.files import replace_file
 from avsr.media.probe import probe
 from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit, describe_machine
@@ -74,14 +75,18 @@ def inside(video: Path, model: Path) -> None:
 
 
 def drift(words: Sequence[Sequence], period: float, media: float) -> tuple[float, int, int]:
-    """The most by which a word starts elsewhere in the last turn but one than in the second, in seconds, and the words of both."""
+    """The most by which a word starts elsewhere in the last turn but one than in the second, in seconds; how many are in both (the same
+    word within a second: where a minute's window ends changes what is read around it), and how many in the second."""
 
     def turn(number: int) -> list:
         return [(start - number * period, text) for start, text in words if number * period <= start < (number + 1) * period]
 
     first, last = turn(1), turn(int(media // period) - 2)
-    pairs = [(one, other) for (one, text), (other, said) in zip(first, last) if text == said]
-    return max((abs(one - other) for one, other in pairs), default=float("nan")), len(pairs), len(first)
+    moved = []
+    for start, text in first:
+        near = [abs(start - other) for other, said in last if said == text and abs(start - other) < 1.0]
+        moved += [min(near)] if near else []
+    return max(moved, default=float("nan")), len(moved), len(first)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = args.work / f"{minutes:g}.mkv"
         period = lengthen(source, path, 60 * minutes)
         found = transcribed(path, model)
+        replace_file(path.with_suffix(".json"), json.dumps(found, ensure_ascii=False).encode())
         most, same, there = drift(found["words"], period, found["media"])
         speed = found["seconds"] / found["media"]
         print(f"| {found['media'] / 60:.1f} | {speed:.3f} | {found['peak']:.0f} | {len(found['words'])} | "
