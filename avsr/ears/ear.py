@@ -27,7 +27,7 @@ class Listening(Protocol):
         """How sure it is of the likeliest: the mean probability of its tokens, 0 to 1."""
 
     def likelihood(self, texts: Sequence[str]) -> np.ndarray:
-        """(n,) float64, the natural logarithm of how likely each text is, given the sound."""
+        """(n,) float64, the natural logarithm of how likely each text is, given the sound; of its own texts the first is the likeliest."""
 
     def words(self, text: str, start: float) -> list[Word]:
         """The text's words, split at spaces, with times; `start` is the media second at which the utterance begins."""

@@ -95,8 +95,10 @@ class WhisperListening:
         self.texts, self.sure = texts, sure
 
     def likelihood(self, texts: Sequence[str]) -> np.ndarray:
-        """(n,) the decoder's log probability of each text and its end."""
-        return np.array([self._score(text) for text in texts])
+        """(n,) the decoder's mean log probability a token of each text and its end, times the tokens of the likeliest text: as Whisper
+        ranks them, for by their sums it would prefer what is short."""
+        tokens = len(self._tokenizer.encode(f" {self.texts[0]}")) + 1 if self.texts else 1
+        return tokens * np.array([self._score(text) for text in texts])
 
     def _score(self, text: str) -> float:
         tokens = self._tokenizer.encode(f" {text}")  # a text begins with a space, as Whisper learnt it
@@ -109,7 +111,7 @@ class WhisperListening:
         )
         logits = np.array([np.asarray(step) for step in fed.logits[0][: len(tokens) + 1]], np.float64)
         said = logits[np.arange(len(tokens) + 1), [*tokens, self._tokenizer.eot]]
-        return float((said - np.logaddexp.reduce(logits, axis=1)).sum())
+        return float((said - np.logaddexp.reduce(logits, axis=1)).mean())
 
     def words(self, text: str, start: float) -> list[Word]:
         """Times by the attention of Whisper's decoder to the sound; pieces of a word that it splits are put together again."""
