@@ -104,7 +104,8 @@ def transcribe(
     from avsr.decoding.transcribe import transcribe_files
 
     options = {"lm": lm, "lm_weight": lm_weight, "bias": bias, "mouth_only": mouth_only}
-    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value, "ear": ear, "burn": burn, "faces": faces, "names": name or []}
+    options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value}
+    options |= {"ear": ear, "burn": burn, "faces": faces, "names": name or []}
     raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, **options))
 
 

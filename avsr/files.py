@@ -92,5 +92,5 @@ def digest(path: Path) -> str:
             while block := file.read(1 << 20):
                 total.update(block)
     except FileNotFoundError:
-        raise AvsrError(f"{path} is missing: run the stages before this one first.") from None
+        raise AvsrError(f"{path} is missing: run the stages before this one first, or check the path.") from None
     return total.hexdigest()

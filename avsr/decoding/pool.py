@@ -32,7 +32,7 @@ def recognise_with_ear(
     l by the lips' CTC, summed over all spacings and the best of its readings (2주 is 이 주); s is how sure the ear is, and c the mean
     confidence of the lips' own words, which is calibrated: of faces unlike those that were trained on it is low, where CTC itself is
     as sure as ever. (In the manner of N-best rescoring; Ostendorf et al., 1991. The form was chosen on made speech and on the real
-    clips of benchmarks/README.md: it is never worse than the ear on these.) A model without a calibration has no say beside an ear.
+    clips of benchmarks/README.md: on these it is within a character of the ear, or better.) A model without a calibration has no say beside an ear.
 
     Args:
         samples: (N,) float at 16 kHz. mouth: from the same moment, or None. start: media second of both.

@@ -247,6 +247,7 @@ def open_streams(path: Path, mode: str, *, mouth_only: bool = False, faces: int 
     where it cannot."""
     if mode not in MODES:
         raise AvsrError(f"mode {mode!r} is unknown; give one of {', '.join(MODES)}.")
+    looked = {"mouth_only": mouth_only, "faces": 1 if mouth_only else faces}
     info = probe(path)
     if info.video is None:
         if mode in ("av", "lip"):
@@ -255,5 +256,5 @@ def open_streams(path: Path, mode: str, *, mouth_only: bool = False, faces: int 
     if info.audio is None:
         if mode in ("av", "audio"):
             raise MediaError(f"{path}: holds no sound, which mode {mode} needs; use --mode lip.")
-        return Streams(Path(path), "lip", info, "it holds no sound" if mode == "auto" else "", mouth_only=mouth_only, faces=1 if mouth_only else faces)
-    return Streams(Path(path), mode, info, mouth_only=mouth_only, faces=1 if mouth_only else faces)
+        return Streams(Path(path), "lip", info, "it holds no sound" if mode == "auto" else "", **looked)
+    return Streams(Path(path), mode, info, **looked)
