@@ -267,7 +267,7 @@ def _loss(packed: PackedModel, clips: Sequence[Clip], used: frozenset[str]) -> f
 
 def _centred(clip: Clip) -> tuple[Clip, np.ndarray]:
     side = (clip.frames.shape[-1] - _AUGMENT.crop_size) // 2
-    return clip, clip.frames[:, side : side + _AUGMENT.crop_size, side : side + _AUGMENT.crop_size].astype(np.float32)
+    return clip, clip.frames[:, side : side + _AUGMENT.crop_size, side : side + _AUGMENT.crop_size]
 
 
 def _varied(clip: Clip, rng: np.random.Generator) -> tuple[Clip, np.ndarray]:

@@ -95,7 +95,7 @@ def tempo_frames(frames: int, factor: float) -> np.ndarray:
 
 
 def move_and_light(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> np.ndarray:
-    """(T, 96, 96) uint8 -> (T, crop, crop) float32 0..255: one rotation, scale, shift, flip and light for the clip."""
+    """(T, 96, 96) uint8 -> (T, crop, crop) uint8: one rotation, scale, shift, flip and light for the clip, cut off at 0 and 255."""
     import cv2
 
     side, size = frames.shape[-1], config.crop_size
@@ -106,6 +106,7 @@ def move_and_light(frames: np.ndarray, rng: np.random.Generator, config: Augment
     table = np.arange(256, dtype=np.float32) / 255
     table = 255 * table ** (rng.uniform(*config.gamma) if rng.random() < 0.5 else 1.0)
     table = table * rng.uniform(*config.gain) + rng.uniform(-config.offset, config.offset)
+    table = table.round().clip(0, 255).astype(np.uint8)  # bytes: what a batch of pictures weighs is felt on its way to the model
     out = np.empty((len(frames), size, size), np.uint8)
     for source, target in zip(frames, out):
         cv2.warpAffine(source, matrix, (size, size), dst=target, borderMode=cv2.BORDER_REPLICATE)
@@ -115,8 +116,8 @@ def move_and_light(frames: np.ndarray, rng: np.random.Generator, config: Augment
 
 
 def hide(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> np.ndarray:
-    """Blank a rectangle and a few stretches of time of (T, H, W) float32 frames, in place, with the clip's mean."""
-    mean = frames.mean()
+    """Blank a rectangle and a few stretches of time of (T, H, W) uint8 frames, in place, with the clip's mean."""
+    mean = round(float(frames.mean()))
     side = frames.shape[-1]
     if rng.random() < config.erase:
         height, width = rng.integers(side // 11, side // 3, 2)

@@ -145,9 +145,14 @@ def test_pictures_are_moved_lit_and_hidden_without_touching_the_source():
     frames = rng.integers(0, 256, (9, 96, 96), dtype=np.uint8)
     before = frames.copy()
     out = hide(move_and_light(frames, rng, Augmentation()), rng, Augmentation(erase=1.0))
-    assert out.shape == (9, 88, 88) and out.dtype == np.float32
+    assert out.shape == (9, 88, 88) and out.dtype == np.uint8
     assert (frames == before).all()
-    assert np.isfinite(out).all()
+
+
+def test_light_beyond_what_a_camera_tells_is_white_and_not_dark():
+    bright = np.full((3, 96, 96), 250, np.uint8)
+    for seed in range(20):
+        assert move_and_light(bright, np.random.default_rng(seed), Augmentation(gamma=(1.0, 1.0))).min() > 150
 
 
 def test_the_same_seed_gives_the_same_picture():
