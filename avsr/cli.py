@@ -286,6 +286,31 @@ def benchmark(
     print(measure(model, data, table, out, baselines=baseline or [], command=command, **options))
 
 
+@app.command(short_help="Caption videos in the browser: upload, watch, correct, download.")
+def serve(
+    data: Annotated[
+        Optional[Path], typer.Option(metavar="DIR", help="Folder for uploads and results.", show_default="~/.local/share/avsr")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; one that others reach wants --token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8000,
+    token: Annotated[
+        Optional[str], typer.Option(envvar="AVSR_TOKEN", help="What everybody must give who uses the server, 16 letters or more.")
+    ] = None,
+    model: Annotated[Optional[Path], typer.Option(help="Packed model.", show_default="as for transcribe")] = None,
+    ear: Annotated[str, typer.Option(help="Who listens, as for transcribe.")] = "native",
+    workers: Annotated[int, typer.Option(min=1, help="Videos worked on at once.")] = 1,
+    max_mb: Annotated[int, typer.Option(min=1, help="Megabytes a video may have.")] = 2048,
+    max_minutes: Annotated[float, typer.Option(min=0.1, help="Minutes a video may last.")] = 240.0,
+    keep_hours: Annotated[float, typer.Option(min=0.01, help="Hours after which a video and its captions are deleted.")] = 24.0,
+) -> None:
+    """Serve a page on which videos are captioned, and OpenAI's endpoint /v1/audio/transcriptions."""
+    from avsr.app.server import serve as run
+    from avsr.app.settings import Settings, data_folder
+
+    limits = {"max_bytes": max_mb << 20, "max_seconds": 60 * max_minutes, "keep_hours": keep_hours}
+    run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits))
+
+
 @app.command(short_help="Say what this installation lacks, and the remedy.")
 def doctor() -> None:
     """Name every missing or broken part of this installation, and how to mend it."""

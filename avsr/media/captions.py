@@ -36,7 +36,7 @@ _FLASH_MS = 120  # a cue is on for three frames at least, even if the next one h
 _PAUSE_MS = 600  # a pause of this length is a good place to break
 
 
-_ASS_HEAD = """[Script Info]
+ASS_HEAD = """[Script Info]
 ScriptType: v4.00+
 WrapStyle: 2
 ScaledBorderAndShadow: yes
@@ -212,7 +212,7 @@ def write_vtt(path: str | Path, cues: list[Cue]) -> None:
 def write_ass(path: str | Path, cues: list[Cue]) -> None:
     """Write Advanced SubStation Alpha 4+, UTF-8, whole or not at all: white on a black edge at the bottom of a picture of
     1920x1080, whatever the video's. A speaker is the line's name."""
-    lines = [_ASS_HEAD]
+    lines = [ASS_HEAD]
     for cue in cues:
         # An opening brace would begin an override, and a backslash an escape.
         text = _body(cue.text).replace("\\", "\\\u2060").replace("{", "\\{").replace("}", "\\}").replace("\n", "\\N")

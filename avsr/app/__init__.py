@@ -1,0 +1,1 @@
+"""The caption server: uploads, jobs, pages."""

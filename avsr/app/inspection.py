@@ -1,0 +1,140 @@
+"""Looks at an uploaded file in a process of its own, under limits, before anything else opens it: what it holds, or why it is refused.
+
+`python -m avsr.app.inspection FILE THUMBNAIL LIMITS` prints one line of JSON and then draws the thumbnail, if there is a picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from avsr.app.settings import Settings
+
+# FFmpeg's names of what cameras, phones, browsers and editors write. A decoder that is hardly ever used is one that is hardly ever
+# checked, and FFmpeg has hundreds of those.
+VIDEO_CODECS = frozenset(
+    "h264 hevc vp8 vp9 av1 mpeg4 mpeg2video mpeg1video mjpeg h263 prores theora msmpeg4v2 msmpeg4v3 wmv1 wmv2 wmv3 vc1 flv1 dvvideo".split()
+)
+AUDIO_CODECS = frozenset(
+    "aac mp3 mp2 opus vorbis flac alac ac3 eac3 amrnb amrwb amr_nb amr_wb wmav1 wmav2 pcm_s16le pcm_s16be pcm_s24le pcm_s32le pcm_f32le pcm_u8 "
+    "pcm_mulaw pcm_alaw adpcm_ms adpcm_ima_wav".split()
+)
+_MAX_STREAMS = 16
+_MEMORY = 1500 << 20  # of addresses, most of which are FFmpeg's libraries
+_SECONDS = 5.0
+_THUMBNAIL = 320  # pixels of the longer side
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an uploaded file holds: media seconds (0 where the header does not say), a picture, sound. Or why it is refused: a code of
+    the interface, and a sentence without the file's name."""
+
+    duration: float = 0.0
+    picture: bool = False
+    sound: bool = False
+    code: str | None = None
+    message: str = ""
+
+
+async def inspect(file: Path, thumbnail: Path, settings: Settings) -> Finding:
+    """Have a child process look at `file` and draw `thumbnail` (JPEG), in `_SECONDS` for each at the most."""
+    limits = json.dumps({"seconds": settings.max_seconds, "pixels": settings.max_pixels})
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "avsr.app.inspection", str(file), str(thumbnail), limits,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    line = b""
+    try:
+        line = await asyncio.wait_for(child.stdout.readline(), _SECONDS)
+        await asyncio.wait_for(child.wait(), _SECONDS)
+    except asyncio.TimeoutError:
+        pass  # with a line, it is only the thumbnail that takes too long
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if not line.endswith(b"\n"):
+        return Finding(code="damaged", message="it cannot be looked at within the limits of memory and time; convert it to MP4.")
+    return Finding(**json.loads(line))
+
+
+def look(file: Path, max_seconds: float, max_pixels: int) -> Finding:
+    """What `file` holds, from its header; see `Finding`."""
+    from avsr.errors import MediaError
+    from avsr.media.container import open_container
+    from avsr.media.probe import media_info
+
+    try:
+        container = open_container(file)
+    except MediaError as error:
+        return Finding(code="not_media", message=_without_name(error, file))
+    with container:
+        if len(container.streams) > _MAX_STREAMS:
+            return Finding(code="damaged", message=f"it holds {len(container.streams)} streams where {_MAX_STREAMS} are taken.")
+        try:
+            info = media_info(container, file)
+        except MediaError as error:
+            return Finding(code="too_many_pixels" if "pixels" in str(error) else "no_stream", message=_without_name(error, file))
+        if info.video is not None and info.video.codec not in VIDEO_CODECS:
+            return Finding(code="unsupported_codec", message=f"its pictures are {info.video.codec}; convert it to H.264.")
+        if info.audio is not None and info.audio.codec not in AUDIO_CODECS:
+            return Finding(code="unsupported_codec", message=f"its sound is {info.audio.codec}; convert it to AAC.")
+    if info.video is not None and info.video.width * info.video.height > max_pixels:
+        size = f"{info.video.width}x{info.video.height}"
+        return Finding(code="too_many_pixels", message=f"its pictures are {size}; scale them down to {max_pixels} pixels or fewer.")
+    if info.duration > max_seconds:
+        return Finding(code="too_long", message=f"it is {info.duration:.0f} s long; {max_seconds:.0f} s are taken.")
+    return Finding(round(info.duration, 3), info.video is not None, info.audio is not None)
+
+
+def draw_thumbnail(file: Path, thumbnail: Path, duration: float) -> None:
+    """A picture from the first third of the video, at most `_THUMBNAIL` pixels wide or high; none where there is none to be had."""
+    import io
+
+    from PIL import Image
+
+    from avsr.errors import MediaError
+    from avsr.files import replace_file
+    from avsr.media.video import VideoReader
+
+    try:
+        frame = next(iter(VideoReader(file, start=min(1.0, duration / 3))), None)
+    except MediaError:
+        return
+    if frame is None:
+        return
+    image = Image.fromarray(frame.image)
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    replace_file(thumbnail, buffer.getvalue())
+
+
+def _without_name(error: Exception, file: Path) -> str:
+    return str(error).removeprefix(f"{file}: ")
+
+
+def limit_process(memory: int, seconds: int, written: int) -> None:
+    """This process may take so many bytes of addresses, seconds of processor time, and bytes a file, and leaves no core."""
+    import resource
+
+    for what, most in (
+        (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, written), (resource.RLIMIT_CORE, 0),
+    ):  # fmt: skip
+        resource.setrlimit(what, (most, most))
+
+
+def main(file: Path, thumbnail: Path, limits: dict) -> None:
+    limit_process(_MEMORY, int(_SECONDS), 1 << 20)
+    finding = look(file, limits["seconds"], limits["pixels"])
+    print(json.dumps(asdict(finding)), flush=True)
+    if finding.picture:
+        draw_thumbnail(file, thumbnail, finding.duration)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))

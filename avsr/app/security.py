@@ -1,0 +1,128 @@
+"""Who is asking, and whether they may: hosts, origins, tokens and owners, checked before anything else of a request."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from http.cookies import SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from avsr.app.settings import LOOPBACK, Settings
+
+OWNER, TOKEN = "avsr_owner", "avsr_token"  # cookies
+_OPEN = ("/healthz",)  # said to everybody
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_YEAR = 365 * 24 * 3600
+
+# The page's own files alone: no other origin's script, picture, frame or form can take part in it.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+def refusal(status: int, code: str, message: str, **headers: str) -> JSONResponse:
+    """An error as the interface writes it."""
+    return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
+
+
+class Gate:
+    """ASGI middleware. What passes has `scope["owner"]`: whose videos the request may see.
+
+    - The Host must be this server's: else another site's name could be made to point here (DNS rebinding).
+    - What changes something must not come from another origin, and from a page must carry `X-Requested-With: avsr`, which a form
+      of another site cannot send (OWASP, cross-site request forgery).
+    - With a token, it must be given: as a bearer's, or once as /?token=..., which then is kept in a cookie.
+    - A browser owns what it uploads, by a cookie of 128 random bits; a client with a bearer token, what that token has uploaded.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app, self.settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+        answer = self._refuse(scope, headers, cookies)
+        new: dict[str, str] = {}
+        if answer is None:
+            bearer = _bearer(headers)
+            owner = cookies.get(OWNER, "")
+            if bearer:
+                owner = f"bearer {bearer if self.settings.token is None else self.settings.token}"
+            elif scope["path"] == "/" and not _is_id(owner):
+                owner = new[OWNER] = secrets.token_hex(16)
+            scope["owner"] = owner
+            if not bearer and not _is_id(owner) and scope["path"].startswith(("/api/", "/v1/")):
+                answer = refusal(401, "forbidden", "open the page first, so that your videos are known as yours, or send a bearer token.")
+            given = _query_token(scope)
+            if scope["path"] == "/" and given and self._is_token(given):
+                new[TOKEN] = given
+                answer = RedirectResponse("/", 303)  # so that the token does not stay in the address
+        await (answer or self.app)(scope, receive, _sender(send, new))
+
+    def _refuse(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> Response | None:
+        host = headers.get("host", "")
+        name = urlsplit(f"//{host}").hostname or ""
+        if self.settings.host in LOOPBACK and name not in LOOPBACK:
+            return refusal(403, "forbidden", "this server answers to localhost alone; open it under that name.")
+        if scope["path"] in _OPEN:
+            return None
+        origin = headers.get("origin")
+        if scope["method"] not in _SAFE:
+            if origin is not None and urlsplit(origin).netloc != host:
+                return refusal(403, "forbidden", "requests of other sites are not taken.")
+            if not _bearer(headers) and not scope["path"].startswith("/v1/") and headers.get("x-requested-with") != "avsr":
+                return refusal(403, "forbidden", "send the header X-Requested-With: avsr, or a bearer token.")
+        if self.settings.token is None:
+            return None
+        given = (_bearer(headers), cookies.get(TOKEN, ""), _query_token(scope) if scope["path"] == "/" else "")
+        if any(self._is_token(one) for one in given if one):
+            return None
+        if scope["method"] == "GET" and (scope["path"] == "/" or scope["path"].startswith("/static/")):
+            return None  # the page, which then asks for the token
+        return refusal(401, "token", "this server wants its token: as a bearer's, or open /?token=... once.")
+
+    def _is_token(self, given: str) -> bool:
+        return self.settings.token is not None and hmac.compare_digest(given.encode(), self.settings.token.encode())
+
+
+def _sender(send: Send, cookies: dict[str, str]) -> Send:
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            for name, value in cookies.items():
+                headers.append("set-cookie", f"{name}={value}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Strict")
+        await send(message)
+
+    return with_headers
+
+
+def _bearer(headers: Headers) -> str:
+    kind, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if kind.lower() == "bearer" else ""
+
+
+def _query_token(scope: Scope) -> str:
+    from urllib.parse import parse_qs
+
+    return parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
+
+
+def _is_id(value: str) -> bool:
+    return len(value) == 32 and all(c in "0123456789abcdef" for c in value)

@@ -1,0 +1,143 @@
+"""The caption server as an ASGI application, and how it is run."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
+
+from avsr import __version__
+from avsr.app.jobs import SqliteJobs
+from avsr.app.openai_api import openai_routes
+from avsr.app.security import Gate, refusal
+from avsr.app.settings import Settings
+from avsr.app.store import STATES, Store
+from avsr.app.supervisor import Supervisor
+from avsr.app.uploads import Uploads, upload_routes
+from avsr.app.videos import Missing, video_routes
+from avsr.errors import AvsrError
+
+PAGES = Path(__file__).parent / "pages"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json"}
+
+
+def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
+    """The application. `supervise` False: nothing works the jobs off (tests do it themselves).
+
+    Raises:
+        AvsrError: the folder cannot be used, or another server has it.
+    """
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = open(settings.data / "lock", "w")
+    except OSError as error:
+        raise AvsrError(f"{settings.data}: cannot be used ({error.strerror}); give --data another folder.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise AvsrError(f"{settings.data}: another avsr serve is using it; end that, or give --data another folder.") from None
+    store = Store(settings.database)
+    jobs = SqliteJobs(store)
+    uploads = Uploads(settings, store, jobs)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        supervisor = Supervisor(settings, store)
+        if supervise:
+            supervisor.start()
+        taking_up = asyncio.create_task(uploads.take_up())
+        yield
+        taking_up.cancel()
+        if supervise:
+            supervisor.stop()
+        lock.close()
+
+    app = FastAPI(title="avsr", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
+    app.include_router(upload_routes(uploads))
+    app.include_router(video_routes(uploads))
+    app.include_router(openai_routes(uploads))
+    _add_pages(app, settings)
+    _add_health(app, store, jobs)
+    _add_errors(app)
+    app.add_middleware(Gate, settings=settings)
+    return app
+
+
+def _add_pages(app: FastAPI, settings: Settings) -> None:
+    files = {path.name: path for path in PAGES.iterdir() if path.suffix in _TYPES} if PAGES.is_dir() else {}
+
+    @app.get("/")
+    def page() -> FileResponse:
+        return FileResponse(PAGES / "index.html", media_type="text/html")
+
+    @app.get("/static/{name}")
+    def static(name: str) -> FileResponse:
+        if name not in files:
+            raise Missing
+        return FileResponse(files[name], media_type=_TYPES[files[name].suffix], headers={"cache-control": "no-cache"})
+
+    @app.get("/api/config")
+    def config() -> dict:
+        return {
+            "max_bytes": settings.max_bytes, "max_seconds": settings.max_seconds, "keep_hours": settings.keep_hours,
+            "model": settings.ear if settings.ear != "native" else (settings.model.name if settings.model else "default"), "version": __version__,
+        }  # fmt: skip
+
+
+def _add_health(app: FastAPI, store: Store, jobs: SqliteJobs) -> None:
+    @app.get("/healthz")
+    def health() -> dict:
+        jobs.waiting()
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/metrics")
+    def metrics() -> PlainTextResponse:
+        """In Prometheus's text format."""
+        videos = store.videos()
+        lines = ["# TYPE avsr_videos gauge"]
+        lines += [f'avsr_videos{{state="{state}"}} {sum(video.state == state for video in videos)}' for state in STATES]
+        lines += ["# TYPE avsr_stored_bytes gauge", f"avsr_stored_bytes {sum(video.size for video in videos)}"]
+        lines += ["# TYPE avsr_jobs_waiting gauge", f"avsr_jobs_waiting {jobs.waiting()}"]
+        lines += ["# TYPE avsr_server_resident_bytes gauge", f"avsr_server_resident_bytes {_resident()}"]
+        return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(Missing)
+    def missing(_: Request, __: Exception) -> JSONResponse:
+        return refusal(404, "not_found", "there is no such thing here.")
+
+    @app.exception_handler(HTTPException)
+    def other(_: Request, error: HTTPException) -> JSONResponse:
+        return refusal(error.status_code, "not_found" if error.status_code == 404 else "bad_request", str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return refusal(400, "bad_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}.")
+
+    @app.exception_handler(AvsrError)
+    def failed(_: Request, error: AvsrError) -> JSONResponse:
+        return refusal(422, "failed", str(error))
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def serve(settings: Settings) -> None:
+    """Run until interrupted. Nothing of the media is logged: no requests, no names."""
+    import uvicorn
+
+    app = create_app(settings)
+    place = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    print(f"avsr: {place}{'/?token=...' if settings.token else ''} - Ctrl-C ends it; videos are kept for {settings.keep_hours:g} hours.", flush=True)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False)

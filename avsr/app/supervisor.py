@@ -1,0 +1,119 @@
+"""Keeps the worker processes running: starts them, ends those that take too much, and gives back what they had."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from avsr.app.jobs import SqliteJobs
+from avsr.app.settings import Settings
+from avsr.app.store import Store
+
+_LOOK = 0.5  # seconds between two looks at the workers
+_CRASH, _KILLED = 1.0, 0.25  # what a try costs, see Jobs.give_back: a kill is as likely somebody's as the video's fault
+_CLEAN = 60.0  # seconds between two looks for what has expired
+
+
+class Supervisor:
+    """Starts `settings.workers` processes and looks after them in a thread of its own.
+
+    Args:
+        settings: the server's.
+        store: its tables.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings, self.store, self.jobs = settings, store, SqliteJobs(store)
+        self._workers: dict[str, subprocess.Popen] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._cleaned = 0.0
+
+    def start(self) -> None:
+        """Take up what an earlier server has left, and begin."""
+        self.jobs.give_all_back()
+        remove_orphans(self.settings, self.store)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the workers; what they were at waits for the next server."""
+        self._ended.set()
+        self._thread.join()
+        for process in self._workers.values():
+            process.kill()
+        for process in self._workers.values():
+            process.wait()
+        self.jobs.give_all_back()
+
+    def _watch(self) -> None:
+        while True:
+            self._bury()
+            self._end_greedy()
+            while len(self._workers) < self.settings.workers:
+                self._spawn()
+            if time.monotonic() - self._cleaned > _CLEAN:
+                remove_expired(self.settings, self.store)
+                self._cleaned = time.monotonic()
+            if self._ended.wait(_LOOK):
+                return
+
+    def _spawn(self) -> None:
+        name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        settings = json.dumps(asdict(self.settings) | {"token": None}, default=str)
+        command = [sys.executable, "-m", "avsr.app.worker", settings, name, str(os.getpid())]
+        self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def _bury(self) -> None:
+        for name, process in list(self._workers.items()):
+            code = process.poll()
+            if code is not None:
+                del self._workers[name]
+                self.jobs.give_back(name, _KILLED if code == -signal.SIGKILL else _CRASH)
+
+    def _end_greedy(self) -> None:
+        """Kill who takes too much memory or time; that is the video's fault."""
+        late = {worker for worker, _ in self.jobs.overdue(self.settings.job_factor, self.settings.job_least)}
+        for name, process in list(self._workers.items()):
+            if name in late or _resident(process.pid) > self.settings.worker_bytes:
+                process.kill()
+                process.wait()
+                del self._workers[name]
+                self.jobs.give_back(name, _CRASH)
+
+
+def remove_expired(settings: Settings, store: Store) -> None:
+    """Delete videos whose time is over, whatever their state, with all their files."""
+    for video in store.videos():
+        if video.expires <= time.time() and store.remove_video(video.id):
+            shutil.rmtree(settings.folder(video.id), ignore_errors=True)
+
+
+def remove_orphans(settings: Settings, store: Store) -> None:
+    """Delete folders that belong to no video, as a kill between two steps of a deletion leaves them, and half-written files."""
+    known = {video.id for video in store.videos()}
+    root = settings.data / "videos"
+    root.mkdir(parents=True, exist_ok=True)
+    for folder in root.iterdir():
+        if folder.name not in known:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            for half in folder.glob(".*"):
+                half.unlink(missing_ok=True)
+
+
+def _resident(process: int) -> int:
+    """Bytes of memory that a process holds; 0 where that cannot be told."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,217 @@
+"""A process that works jobs off: `python -m avsr.app.worker`, started and watched by `avsr.app.supervisor`."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avsr.app.captions import as_cues, draft_cues, stored_cues
+from avsr.app.jobs import BEAT, CAPTIONS, Job, SqliteJobs
+from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings
+from avsr.app.store import Store, StoredCue, Video
+from avsr.decoding.checkpoint import Checkpoint, identity_of
+from avsr.errors import AvsrError, NoFaceError
+from avsr.files import replace_file
+
+if TYPE_CHECKING:
+    from avsr.decoding.recognizer import Recognizer
+    from avsr.decoding.result import Segment
+
+_FACES = 4
+_IDLE = 0.25  # seconds between two looks for a job
+_PARENT_DIED = 1  # PR_SET_PDEATHSIG of Linux
+
+
+class Lost(Exception):
+    """The job is another worker's by now, or its video was deleted."""
+
+
+class Worker:
+    """Works off the jobs of a table, one after another.
+
+    Args:
+        settings: the server's.
+        name: under which it claims.
+    """
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings, self.name = settings, name
+        self.store = Store(settings.database)
+        self.jobs = SqliteJobs(self.store)
+        self._recognizer: Recognizer | None = None
+
+    def run(self) -> None:
+        """For ever. The model is loaded when there is nothing else to do, so that the first video need not wait for it."""
+        while True:
+            if self.step():
+                continue
+            if self._recognizer is None:
+                self._load()
+            time.sleep(_IDLE)
+
+    def step(self) -> bool:
+        """Do one job, if one waits; whether one did."""
+        job = self.jobs.claim(self.name)
+        if job is None:
+            return False
+        video = self.store.video(job.video)
+        life = _Life(self.jobs, job)
+        try:
+            if job.task == CAPTIONS:
+                self._caption(job, video, life)
+            else:
+                self._burn(job, video, life)
+        except Lost:
+            pass
+        except NoFaceError as error:
+            self.jobs.fail(job, "no_face", self._nameless(error, video))
+        except (AvsrError, OSError) as error:
+            self.jobs.fail(job, "failed", self._nameless(error, video))
+        finally:
+            life.end()
+        return True
+
+    def _caption(self, job: Job, video: Video, life: _Life) -> None:
+        folder = self.settings.folder(video.id)
+        recognizer = self._load()
+        drafts = _Drafts(life)
+        identity = identity_of(folder / MEDIA, {"mode": video.mode, "ear": self.settings.ear, "model": recognizer.packed.path})
+        checkpoint = _TellingCheckpoint(folder / PART, identity, drafts.add)
+        life.tell("reading", checkpoint.done, video.duration or None)
+        for segment in checkpoint.segments:
+            drafts.add(segment)
+        try:
+            result = recognizer.transcribe(
+                folder / MEDIA, video.mode, progress=lambda done: life.tell("reading", done, video.duration or None),
+                checkpoint=checkpoint, faces=_FACES,
+            )  # fmt: skip
+        finally:
+            checkpoint.close()
+        life.tell("writing", result.duration, result.duration)
+        data = json.dumps(result.as_dict() | {"path": video.name}, ensure_ascii=False, default=str)
+        replace_file(folder / RESULT, data.encode())
+        self.jobs.finish(job, stored_cues(result), used=result.mode, reason=result.reason, duration=result.duration)
+        checkpoint.remove()
+
+    def _burn(self, job: Job, video: Video, life: _Life) -> None:
+        from avsr.media.burn_video import burn_video
+
+        folder = self.settings.folder(video.id)
+        life.tell("writing", 0.0, video.duration)
+        cues = as_cues(self.store.cues(video.id))
+        path = burn_video(folder / MEDIA, cues, folder / BURNED, lambda done: life.tell("writing", done, video.duration))
+        self.jobs.finish(job, burned=path.name)
+
+    def _load(self) -> Recognizer:
+        if self._recognizer is None:
+            from avsr.decoding.default_model import find_model
+            from avsr.decoding.packed import load_packed
+            from avsr.decoding.recognizer import Recognizer, packed_options
+            from avsr.ears.ear import open_ear
+            from avsr.runtime import limit_threads
+
+            limit_threads()
+            path = self.settings.model or find_model()
+            packed = load_packed(path)
+            self._recognizer = Recognizer(packed, packed_options(packed.meta, path), ear=open_ear(self.settings.ear))
+        return self._recognizer
+
+    def _nameless(self, error: Exception, video: Video) -> str:
+        """The sentence with the person's name for the file, not ours."""
+        return str(error).replace(str(self.settings.folder(video.id) / MEDIA), video.name)
+
+
+class _Life:
+    """Tells the table that a job is worked on: at once when there is something new, and every `BEAT` seconds.
+
+    It also keeps the drafts until they are told. `tell` raises Lost once the job is not this worker's any more.
+    """
+
+    def __init__(self, jobs: SqliteJobs, job: Job) -> None:
+        self._jobs, self._job = jobs, job
+        self._now: tuple[str, float, float | None] = ("loading", 0.0, None)
+        self._drafts: list[StoredCue] = []
+        self._told, self._lock, self._ended = 0.0, threading.Lock(), threading.Event()
+        self._mine = True
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
+
+    def tell(self, step: str, done: float, total: float | None) -> None:
+        with self._lock:
+            soon = step != self._now[0] or self._drafts or time.monotonic() - self._told > BEAT / 4
+            self._now = (step, done, total)
+            if soon:
+                self._send()
+        if not self._mine:
+            raise Lost
+
+    def draft(self, cues: Sequence[StoredCue]) -> None:
+        """Captions that come with what is told next."""
+        with self._lock:
+            self._drafts += cues
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT):
+            with self._lock:
+                self._send()
+
+    def _send(self) -> None:
+        self._mine = self._mine and self._jobs.beat(self._job, *self._now, self._drafts)
+        self._drafts = []
+        self._told = time.monotonic()
+
+
+class _Drafts:
+    """Captions of what has been recognised so far, numbered as they come."""
+
+    def __init__(self, life: _Life) -> None:
+        self._life, self._count = life, 0
+
+    def add(self, segment: Segment) -> None:
+        cues = draft_cues(segment, self._count)
+        self._life.draft(cues)
+        self._count += len(cues)
+
+
+class _TellingCheckpoint(Checkpoint):
+    """A checkpoint that also says what is added to it."""
+
+    def __init__(self, path: Path, identity: str, told: Callable[[Segment], None]) -> None:
+        super().__init__(path, identity)
+        self._told = told
+
+    def add(self, segment: Segment | None, done: float) -> None:
+        super().add(segment, done)
+        if segment is not None:
+            self._told(segment)
+
+
+def _follow_parent() -> None:
+    """Be killed when the server is, so that none of two workers has the other's job."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer
+
+
+def main(settings: dict[str, Any], name: str, parent: int) -> None:
+    _follow_parent()
+    if os.getppid() != parent:
+        return  # it was gone before we could follow it
+    paths = {key: Path(value) for key, value in settings.items() if key in ("data", "model") and value is not None}
+    Worker(Settings(**settings | paths), name).run()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
