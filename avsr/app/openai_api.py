@@ -137,8 +137,10 @@ async def _deltas(uploads: Uploads, video: Video) -> AsyncIterator[str]:
                 yield _event({"type": "error", "error": {"message": now.error_message if now else "it was deleted meanwhile."}})
                 return
             if now.state == "done":
-                result = await run_in_threadpool(_result, uploads, video.id)
-                yield _event({"type": "transcript.text.done", "text": result["text"]})
+                text = (await run_in_threadpool(_result, uploads, video.id))["text"]
+                if text and not told:  # done between two looks
+                    yield _event({"type": "transcript.text.delta", "delta": text})
+                yield _event({"type": "transcript.text.done", "text": text})
                 yield "data: [DONE]\n\n"
                 return
             for cue in await run_in_threadpool(uploads.store.cues, video.id, told):

@@ -1,0 +1,156 @@
+"""The caption server from outside: uploads, captions, events, owners, OpenAI's endpoint."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import av
+import httpx
+import pysubs2
+import pytest
+
+from tests.app.conftest import ended, upload, wait_for
+
+
+@pytest.fixture(scope="module")
+def done(server, spoken):
+    """(client, video) of somebody whose video is captioned."""
+    client = server.client("the first")
+    sent = upload(client, spoken.read_bytes(), "회의 영상.mp4")
+    assert sent.status_code == 204
+    found = ended(client, sent.id)
+    assert found["state"] == "done", found
+    return client, found
+
+
+def test_a_video_is_captioned(done):
+    client, video = done
+    assert video["name"] == "회의 영상.mp4" and video["used"] == "audio" and video["cues"]
+    assert video["duration"] == pytest.approx(3.0, abs=0.1)
+    assert [cue["n"] for cue in video["cues"]] == list(range(1, len(video["cues"]) + 1))
+    assert all(cue["source"] == "voice" and 0 <= cue["start"] < cue["end"] for cue in video["cues"])
+    assert client.get("/api/videos").json()["videos"][0]["id"] == video["id"]
+    assert client.get(f"/api/videos/{video['id']}/thumbnail.jpg").content.startswith(b"\xff\xd8")
+
+
+def test_captions_are_corrected_and_downloaded(done):
+    client, video = done
+    place = f"/api/videos/{video['id']}"
+    changed = client.patch(f"{place}/cues/1", json={"text": "고친  자막\n\n둘째 줄"}).json()
+    assert changed["text"] == "고친 자막\n둘째 줄" and changed["edited"]
+    srt = client.get(f"{place}/captions.srt?download=1")
+    assert "filename*=UTF-8''%ED%9A%8C%EC%9D%98%20%EC%98%81%EC%83%81.srt" in srt.headers["content-disposition"]
+    assert pysubs2.SSAFile.from_string(srt.text)[0].plaintext == "고친 자막\n둘째 줄"
+    assert client.get(f"{place}/captions.vtt").text.startswith("WEBVTT")
+    assert client.get(f"{place}/captions.txt").text.startswith("고친 자막 둘째 줄")
+    assert json.loads(client.get(f"{place}/captions.json").text)["cues"][0]["edited"]
+    for wrong in ("", "가" * 65, "하나\n둘\n셋"):
+        assert client.patch(f"{place}/cues/1", json={"text": wrong}).status_code == 400
+    assert client.patch(f"{place}/cues/999", json={"text": "가"}).status_code == 404
+
+
+def test_the_video_comes_back_with_captions_soft_and_burned(done):
+    client, video = done
+    place = f"/api/videos/{video['id']}"
+    with av.open(io.BytesIO(client.get(f"{place}/soft.mp4").content)) as soft:
+        assert [stream.type for stream in soft.streams] == ["video", "audio", "subtitle"]
+    assert client.get(f"{place}/burned.mp4").status_code == 404
+    assert client.post(f"{place}/burn").status_code == 202
+    wait_for(lambda: client.get(place).json()["burn"]["state"] == "done", "burning")
+    burned = client.get(f"{place}/burned.mp4")
+    with av.open(io.BytesIO(burned.content)) as file:
+        assert float(file.duration / 1e6) == pytest.approx(3.0, abs=0.2)
+    client.patch(f"{place}/cues/1", json={"text": "다시"})
+    assert client.get(place).json()["burn"]["state"] == "none"
+    assert client.get(f"{place}/burned.mp4").status_code == 404
+
+
+def test_media_are_served_in_ranges(done):
+    client, video = done
+    part = client.get(f"/api/videos/{video['id']}/media", headers={"Range": "bytes=4-7"})
+    assert part.status_code == 206 and part.content == b"ftyp" and part.headers["content-type"] == "video/mp4"
+
+
+def test_events_tell_states_and_drafts_and_survive_a_new_line(server, spoken):
+    client = server.client("the second")
+    sent = upload(client, spoken.read_bytes())
+    seen = []
+    with client.stream("GET", f"/api/videos/{sent.id}/events") as events:
+        for line in events.iter_lines():
+            if line.startswith("event:"):
+                seen.append(line.partition(" ")[2])
+            if line.startswith("data:") and '"state": "done"' in line.replace('":"', '": "'):
+                break
+    assert seen[0] == "state" and "cue" in seen
+    with client.stream("GET", f"/api/videos/{sent.id}/events") as events:  # as after a reload: all that there is, at once
+        lines = events.iter_lines()
+        assert next(lines).startswith("event:")
+
+
+def test_an_upload_is_gone_on_with(server, spoken):
+    client, data = server.client("the third"), spoken.read_bytes()
+    place = client.post("/api/uploads", headers={"Upload-Length": str(len(data))}).headers["location"]
+    kind = {"Content-Type": "application/offset+octet-stream"}
+    assert client.patch(place, content=data[:1000], headers=kind | {"Upload-Offset": "0"}).headers["upload-offset"] == "1000"
+    assert client.patch(place, content=data[:10], headers=kind | {"Upload-Offset": "5"}).status_code == 409
+    state = client.head(place)
+    assert (state.headers["upload-offset"], state.headers["upload-length"]) == ("1000", str(len(data)))
+    assert client.patch(place, content=data[1000:] + b"!", headers=kind | {"Upload-Offset": "1000"}).status_code == 413
+    there = int(client.head(place).headers["upload-offset"])
+    assert client.patch(place, content=data[there:], headers=kind | {"Upload-Offset": str(there)}).status_code == 204
+    assert ended(client, place.rpartition("/")[2])["state"] == "done"
+
+
+def test_a_video_is_its_owners_alone_and_goes_with_all_its_files(server, spoken):
+    client, other = server.client("the fourth"), server.client("somebody else")
+    id = upload(client, spoken.read_bytes()).id
+    for method, path in (("GET", ""), ("GET", "/media"), ("GET", "/thumbnail.jpg"), ("DELETE", ""), ("POST", "/burn"), ("GET", "/captions.srt")):
+        assert other.request(method, f"/api/videos/{id}{path}").status_code == 404, path
+    assert other.head(f"/api/uploads/{id}").status_code == 404
+    assert (server.data / "videos" / id).is_dir()
+    assert client.delete(f"/api/videos/{id}").status_code == 204
+    assert not (server.data / "videos" / id).exists() and client.get(f"/api/videos/{id}").status_code == 404
+
+
+def test_other_sites_and_names_are_refused(server):
+    with httpx.Client(base_url=server.url) as client:
+        assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 403
+        assert client.get("/api/videos").status_code == 401  # nobody yet
+        page = client.get("/api/config")
+        assert page.status_code == 401
+        client.cookies.set("avsr_owner", "0" * 32)
+        assert client.get("/api/videos").json() == {"videos": []}
+        about = {"Upload-Length": "10", "X-Requested-With": "avsr"}
+        assert client.post("/api/uploads", headers={"Upload-Length": "10"}).status_code == 403
+        assert client.post("/api/uploads", headers=about | {"Origin": "http://evil.example"}).status_code == 403
+        assert client.post("/api/uploads", headers=about | {"Origin": server.url}).status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["json", "text", "srt", "vtt", "verbose_json", "diarized_json"])
+def test_the_openai_client_works(server, spoken, kind):
+    from openai import OpenAI
+
+    client = OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0)
+    with open(spoken, "rb") as file:
+        extra = {"timestamp_granularities": ["word", "segment"]} if kind == "verbose_json" else {}
+        found = client.audio.transcriptions.create(model="whisper-1", file=file, response_format=kind, **extra)
+    if kind in ("text", "srt", "vtt"):
+        assert isinstance(found, str) and found.strip()
+    else:
+        assert found.text
+    if kind == "verbose_json":
+        assert found.duration == pytest.approx(3.0, abs=0.1) and found.words[0].word and found.segments[0].end > 0
+    if kind == "diarized_json":
+        assert found.segments[0].speaker
+    assert server.client("any").get("/api/videos").json() == {"videos": []}  # nothing is kept
+
+
+def test_the_openai_client_streams(server, spoken):
+    from openai import OpenAI
+
+    client = OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0)
+    with open(spoken, "rb") as file:
+        events = list(client.audio.transcriptions.create(model="whisper-1", file=file, stream=True))
+    assert events[-1].type == "transcript.text.done" and events[-1].text
+    assert any(event.type == "transcript.text.delta" for event in events[:-1])
