@@ -53,7 +53,7 @@ class AVSRPreprocessor(AbsPreprocessor):
             data: text (str), and any of speech (N,) float, video ((T, 96, 96) uint8, (T,) float32), align (str), shape (T, 7).
 
         Returns:
-            text (L,) int64; speech (N,) float32; video (T, H, W) uint8; confidence (T,) float32; align (T,) int64; shape
+            text (L,) int64; speech (N,) float32; video (T, H, W) float32, whole numbers; confidence (T,) float32; align (T,) int64; shape
             (T, 7) float32.
         """
         text, speech = data["text"], data.get("speech")
@@ -70,7 +70,7 @@ class AVSRPreprocessor(AbsPreprocessor):
         if speech is not None:
             out["speech"] = speech.astype(np.float32)
         if frames is not None:
-            out["video"] = np.ascontiguousarray(frames)
+            out["video"] = frames.astype(np.float32)
             out["confidence"] = confidence.astype(np.float32)
         if shape is not None:
             out["shape"] = shape.astype(np.float32)

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Set
 from pathlib import Path
 
+import numpy as np
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
 from espnet2.asr.encoder.rnn_encoder import RNNEncoder
@@ -29,6 +30,20 @@ from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.trainer import SafeTrainer
 
 add_data_types()
+
+
+class PictureBytes(CommonCollateFn):
+    """Lays a batch's arrays together, mouth clips as the bytes that they are.
+
+    ESPnet's data set hands on floats and whole numbers alone, so clips come here as float32: four times what has to go from the
+    loader's process to the model (360 MB of 128 clips).
+    """
+
+    def __call__(self, data):
+        for _, arrays in data:
+            if "video" in arrays:
+                arrays["video"] = arrays["video"].astype(np.uint8)
+        return super().__call__(data)
 
 
 class AVSRTask(AbsTask):
@@ -55,7 +70,7 @@ class AVSRTask(AbsTask):
     @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool):
         # ESPnet fills tokens and frame targets up with a negative number, which the model reads as "none".
-        return CommonCollateFn(float_pad_value=0.0, int_pad_value=-1)
+        return PictureBytes(float_pad_value=0.0, int_pad_value=-1)
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool):
