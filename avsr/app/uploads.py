@@ -26,6 +26,7 @@ TUS = {"Tus-Resumable": "1.0.0"}
 MODES = ("auto", "av", "audio", "lip")
 _BLOCK = 1 << 20  # bytes that are held before they are written
 _NAME = 200  # characters of a name that are kept
+_LATELY = 60.0  # seconds
 _RETRY = "30"  # seconds after which to ask again
 
 
@@ -46,11 +47,20 @@ class Uploads:
         if size > self.settings.max_bytes:
             return refusal(413, "too_large", f"it is {size} bytes long; {self.settings.max_bytes} are taken.", **TUS)
         videos = self.store.videos()
-        if self.jobs.waiting() + sum(video.state == "uploading" for video in videos) >= self.settings.max_waiting:
+        if self.jobs.waiting() + sum(map(self._is_coming, videos)) >= self.settings.max_waiting:
             return refusal(429, "too_busy", "too many videos wait already; try again in a while.", **TUS, **{"Retry-After": _RETRY})
-        if sum(video.size for video in videos) + size > self.settings.max_store:
+        if sum(video.size for video in videos if video.state != "failed") + size > self.settings.max_store:
             return refusal(429, "too_busy", "the disk is full of videos; try again later.", **TUS, **{"Retry-After": "3600"})
         return None
+
+    def _is_coming(self, video: Video) -> bool:
+        """Whether bytes of it came lately: one that somebody has left half-way keeps nobody out."""
+        if video.state != "uploading":
+            return False
+        try:
+            return time.time() - os.stat(self.settings.folder(video.id) / MEDIA).st_mtime < _LATELY
+        except FileNotFoundError:
+            return False
 
     def begin(self, owner: str, name: str, mode: str, size: int) -> Video:
         """A row and a folder for a video that is to come."""

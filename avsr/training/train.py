@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -181,6 +182,9 @@ def main(argv: list[str] | None = None) -> int:
     except AvsrError as error:
         print(error, file=sys.stderr)
         return 1
+    # Each loader process would else have OpenCV turn small pictures in as many threads as there are cores: 14 of them on 16 cores
+    # kept 49 threads waiting, and the step that the card waits for among them.
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     from avsr.training.task import AVSRTask
 
     try:

@@ -31,19 +31,11 @@ def _mp4(width: int = 64, height: int = 64, codec: str = "libx264", frames: int 
     return buffer.getvalue()
 
 
-def _patched(data: bytes, box: bytes, at: int, value: bytes) -> bytes:
-    """With `value` written `at` bytes behind the name of each `box`."""
-    out, place = bytearray(data), data.find(box)
-    assert place > 0
-    while place > 0:
-        out[place + 4 + at : place + 4 + at + len(value)] = value
-        place = data.find(box, place + 4)
-    return bytes(out)
-
-
-def _endless(data: bytes) -> bytes:
-    """Pictures that are each shown for hours: the time of one in stts (ISO 14496-12)."""
-    return _patched(data, b"stts", 12, struct.pack(">I", 0x7FFFFFF))
+def _endless() -> bytes:
+    """A header that claims years: Duration of Matroska, a float of 8 bytes (RFC 9559, 0x4489)."""
+    data = _mp4(frames=30, kind="matroska")
+    place = data.index(b"\x44\x89\x88") + 3
+    return data[:place] + struct.pack(">d", 1e12) + data[place + 8 :]
 
 
 def _many_streams() -> bytes:
@@ -71,7 +63,7 @@ def _hostile(tmp: Path) -> dict[str, tuple[bytes, str]]:
         "an SDP": (b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n", "not_media"),
         "a pixel bomb": (_mp4(8192, 8192, frames=1), "too_many_pixels"),
         "a picture larger than is taken": (_mp4(4096, 4096, frames=1), "too_many_pixels"),
-        "an endless duration": (_endless(whole), "too_long"),
+        "an endless duration": (_endless(), "too_long"),
         "forty streams": (_many_streams(), "damaged"),
         "cut short": (whole[: len(whole) // 2], "not_media"),
         "a script": (b"#!/bin/sh\nrm -rf /\n", "not_media"),
@@ -139,10 +131,10 @@ def test_requests_that_are_off_are_refused(server):
 
 
 def test_a_form_of_ten_thousand_parts_is_refused(server):
-    client = server.client("mallory")
+    client = server.client("mallory of forms")
     began = time.monotonic()
     answer = client.post("/v1/audio/transcriptions", files=[("x", (None, "y"))] * 10_000)
     assert answer.status_code == 400 and time.monotonic() - began < SOON
     assert client.post("/v1/audio/transcriptions", data={"model": "x"}).status_code == 400
     assert client.post("/v1/audio/transcriptions", files={"file": ("x.mp4", b"no media")}, data={"model": "x"}).status_code == 400
-    assert client.get("/api/videos").json()["videos"] == [] or all(v["state"] == "failed" for v in client.get("/api/videos").json()["videos"])
+    assert client.get("/api/videos").json() == {"videos": []}
