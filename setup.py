@@ -58,8 +58,6 @@ REQUIRES = [
 EXTRAS = {
     # A pretrained ear in the place of the model's own: avsr transcribe --ear whisper:base.
     "ears": ["faster-whisper>=1.1"],
-    # More machines than one: avsr serve --backend ray.
-    "ray": ["ray>=2.40"],
     # httpx and openai talk to avsr serve as its users do; playwright drives a browser that is there (tools/install.sh --browser).
     "test": ["pytest", "hypothesis", "pysubs2", "httpx", "openai", "playwright", "axe-playwright-python"],
 }

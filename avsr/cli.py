@@ -301,13 +301,14 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Videos worked on at once.")] = 1,
     max_mb: Annotated[int, typer.Option(min=1, help="Megabytes a video may have.")] = 2048,
     max_minutes: Annotated[float, typer.Option(min=0.1, help="Minutes a video may last.")] = 240.0,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Videos that may wait; more are refused for the time being.")] = 32,
     keep_hours: Annotated[float, typer.Option(min=0.01, help="Hours after which a video and its captions are deleted.")] = 24.0,
 ) -> None:
     """Serve a page on which videos are captioned, and OpenAI's endpoint /v1/audio/transcriptions."""
     from avsr.app.server import serve as run
     from avsr.app.settings import Settings, data_folder
 
-    limits = {"max_bytes": max_mb << 20, "max_seconds": 60 * max_minutes, "keep_hours": keep_hours}
+    limits = {"max_bytes": max_mb << 20, "max_seconds": 60 * max_minutes, "max_waiting": max_waiting, "keep_hours": keep_hours}
     run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits))
 
 

