@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from avsr.decoding.checkpoint import Checkpoint, identity_of
-from avsr.decoding.cues import cues_of, name_of, parse_names
+from avsr.decoding.cues import cues_of, lines_of, name_of, parse_names
 from avsr.decoding.default_model import find_model
 from avsr.decoding.first_use import first_words
 from avsr.errors import AvsrError
@@ -43,6 +43,7 @@ class _Wanted:
     profile: str
     burn: bool
     names: dict[int, str]
+    mark_streams: bool
 
     def __post_init__(self) -> None:
         from avsr.media.captions import PROFILES
@@ -52,6 +53,11 @@ class _Wanted:
             raise AvsrError(f"format {', '.join(unknown) or 'none'}: it can be {', '.join(FORMATS)}.")
         if self.profile not in PROFILES:
             raise AvsrError(f"caption profile {self.profile}: it can be {' or '.join(PROFILES)}.")
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """How captions look: for `cues_of` and `write_result`."""
+        return {"profile": self.profile, "names": self.names, "mark_streams": self.mark_streams}
 
 
 def transcribe_files(
@@ -70,6 +76,7 @@ def transcribe_files(
     burn: bool = False,
     faces: int = 1,
     names: Sequence[str] = (),
+    mark_streams: bool = False,
 ) -> int:
     """Recognise `videos` one after another; write files in `formats` (of FORMATS; the .json, by which our files are known, is
     always among them) into `out`, or beside each video.
@@ -79,7 +86,7 @@ def transcribe_files(
     `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth. `profile`: the captions', see
     `avsr.media.captions.PROFILES`. `ear`: who listens, see `avsr.ears.ear.open_ear`. `burn`: also write a video
     with the captions in its pictures, see `avsr.media.burn_video`. `faces`: over 1, so many people at once are told apart, who are
-    called as `names` ("1=민지") says.
+    called as `names` ("1=민지") says. `mark_streams`: what came from the lips or the sound alone is marked, see `avsr.decoding.cues`.
 
     What was recognised before with the same settings is not recognised again, and an interrupted video is gone on with (see
     `avsr.decoding.checkpoint`).
@@ -90,7 +97,7 @@ def transcribe_files(
     Raises:
         AvsrError: a single video cannot be used, or nothing can be done for any (the model, the output folder).
     """
-    wanted = _Wanted(mode, mouth_only, tuple(formats), profile, burn, parse_names(list(names)))
+    wanted = _Wanted(mode, mouth_only, tuple(formats), profile, burn, parse_names(list(names)), mark_streams)
     targets = _targets([Path(video) for video in videos], out)
     if len(targets) == 1:
         _check(*targets[0], wanted)  # a wrong file need not wait for the model
@@ -174,11 +181,11 @@ def _transcribe(
             raise
         finally:
             checkpoint.close()
-        write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names)
+        write_result(result, target, wanted.formats, identity=identity, **wanted.look)
         checkpoint.remove()
     else:
         result.path = video
-        write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names, burned=burned)
+        write_result(result, target, wanted.formats, identity=identity, burned=burned, **wanted.look)
     spent = time.perf_counter() - began
     why = f", because {result.reason}" if result.reason else ""
     notes = "" if result.segments else "; nothing was said in it"
@@ -205,13 +212,13 @@ def _burn(
     """Write the captioned video, unless `burned` says that it is there with the same captions; what its name has after the target's."""
     from avsr.media.burn_video import burn_video
 
-    cues = cues_of(result, wanted.profile, wanted.names)
+    cues = cues_of(result, **wanted.look)
     captions = hashlib.sha256(repr(cues).encode()).hexdigest()
     if burned.get("captions") == captions and (target.parent / burned["file"]).exists():
         return burned["file"].removeprefix(target.name)
     path = burn_video(video, cues, _named(target, _CAPTIONED), lambda done: show(result.duration, done))
     burned = {"file": path.name, "captions": captions}
-    write_result(result, target, ("json",), wanted.profile, identity=identity, names=wanted.names, burned=burned)
+    write_result(result, target, ("json",), identity=identity, burned=burned, **wanted.look)
     return path.name.removeprefix(target.name)
 
 
@@ -245,19 +252,20 @@ def write_result(
     *,
     identity: str = "",
     names: Mapping[int, str] = MappingProxyType({}),
+    mark_streams: bool = False,
     burned: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write `target` + .srt, .vtt, .ass, .txt (a line a segment), as asked for, and .json (everything), each whole or not at
     all.
 
     The folder is made where there is none. `profile`: see avsr.media.captions.PROFILES. `identity`: see
-    avsr.decoding.checkpoint.identity_of. `names`: of speakers by number. `burned`: the captioned video's file, and
-    a hash of its captions.
+    avsr.decoding.checkpoint.identity_of. `names`: of speakers by number. `mark_streams`: see avsr.decoding.cues. `burned`: the
+    captioned video's file, and a hash of its captions.
     """
     from avsr.media.captions import write_ass, write_json, write_srt, write_txt, write_vtt
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    cues = cues_of(result, profile, names)
+    cues = cues_of(result, profile, names, mark_streams)
     speakers = {str(number): name_of(number, names) for number in result.speakers}
     # The .json first: where it is there, the others are ours to write over.
     write_json(_named(target, ".json"), {"made_by": _MARK, "identity": identity, "burned": dict(burned), "speakers": speakers, **result.as_dict()})
@@ -265,10 +273,7 @@ def write_result(
         if name in formats:
             write(_named(target, f".{name}"), cues)
     if "txt" in formats:
-        lines = [segment.text for segment in result.segments]
-        if len(speakers) > 1:
-            lines = [f"{speakers[str(segment.speaker)]}: {segment.text}" for segment in result.segments]
-        write_txt(_named(target, ".txt"), "\n".join(lines))
+        write_txt(_named(target, ".txt"), "\n".join(lines_of(result, names, mark_streams)))
 
 
 def _named(target: Path, suffix: str) -> Path:

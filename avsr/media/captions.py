@@ -15,6 +15,7 @@ import json
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +75,14 @@ class Cue:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A word, or a part of one that is longer than a line (`glued` to the part before), with whole milliseconds."""
+    """A word, or a part of one that is longer than a line (`glued` to the part before), with whole milliseconds; `mark` is to stand
+    before its cue."""
 
     start: int
     end: int
     text: str
     glued: bool = False
+    mark: str = ""
 
 
 def width(text: str) -> int:
@@ -92,18 +95,19 @@ def width(text: str) -> int:
     return total
 
 
-def cues_from_words(words: list[Word], profile: str = "sdh", until: float = math.inf) -> list[Cue]:
+def cues_from_words(words: list[Word], profile: str = "sdh", until: float = math.inf, marks: Sequence[str] = ()) -> list[Cue]:
     """Lay words out as cues, in the order given; no text is lost.
 
     Cues do not overlap and are GAP_MS apart or more, start with their first word (later only where the cue before
     needs the time), last 833 ms to 7 s, and as long as the profile's reading speed wants, where the next cue's start permits,
     and break at pauses and sentence ends rather than elsewhere. Where others have the word from second `until` on, the last cue is not on
-    for longer than its words for them to be read. MediaError where a time is not a number, or for a profile
+    for longer than its words for them to be read. `marks`, one a word where there are any, say what stands first in each cue, as a part of
+    its text: words of different marks are never in one cue. MediaError where a time is not a number, or for a profile
     that is not one of PROFILES.
     """
     if profile not in PROFILES:
         raise MediaError(f"caption profile {profile!r} is unknown; give {' or '.join(PROFILES)}.")
-    pieces = _pieces(words)
+    pieces = _pieces(words, marks or [""] * len(words))
     cues: list[Cue] = []
     free = 0  # ms from which the next cue may start
     groups = _group(pieces)
@@ -121,11 +125,11 @@ def cues_from_words(words: list[Word], profile: str = "sdh", until: float = math
     return cues
 
 
-def _pieces(words: list[Word]) -> list[_Piece]:
+def _pieces(words: list[Word], marks: Sequence[str]) -> list[_Piece]:
     """Words in milliseconds with starts that never go back, split at white space and where longer than a line."""
     pieces: list[_Piece] = []
     clock = 0
-    for word in words:
+    for word, mark in zip(words, marks, strict=True):
         if not (math.isfinite(word.start) and math.isfinite(word.end)):
             raise MediaError(f"word {word.text!r}: its time {word.start}-{word.end} s is no number; check the decoder.")
         start = max(clock, round(word.start * 1000))
@@ -136,7 +140,7 @@ def _pieces(words: list[Word]) -> list[_Piece]:
         for part, glued in parts:
             begin = start + (end - start) * done // total
             done += width(part)
-            pieces.append(_Piece(begin, start + (end - start) * done // total, part, glued))
+            pieces.append(_Piece(begin, start + (end - start) * done // total, part, glued, mark))
             clock = begin
     return pieces
 
@@ -168,7 +172,7 @@ def _group(pieces: list[_Piece]) -> list[list[_Piece]]:
 
 
 def _break_before(group: list[_Piece], piece: _Piece) -> bool:
-    if _lines([*group, piece]) is None or piece.end - group[0].start > LONGEST_MS:
+    if piece.mark != group[0].mark or _lines([*group, piece]) is None or piece.end - group[0].start > LONGEST_MS:
         return True
     if piece.glued or piece.start - GAP_MS - group[0].start < SHORTEST_MS:
         return False  # the cue before would flash by
@@ -180,7 +184,9 @@ def _join(group: list[_Piece]) -> str:
 
 
 def _lines(group: list[_Piece]) -> list[str] | None:
-    """One line, else the most even two, else None."""
+    """One line, else the most even two, else None; the mark is the first word."""
+    if group[0].mark:
+        group = [_Piece(0, 0, group[0].mark), dataclasses.replace(group[0], glued=False), *group[1:]]
     if width(_join(group)) <= LINE:
         return [_join(group)]
     splits = [(_join(group[:cut]), _join(group[cut:])) for cut in range(1, len(group))]

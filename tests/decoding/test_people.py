@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.decoding import pieces as pieces_module
-from avsr.decoding.cues import cues_of, parse_names
+from avsr.decoding.cues import cues_of, lines_of, parse_names
 from avsr.decoding.people import UNSEEN, gather, number_people, share_voice
 from avsr.decoding.pieces import pieces_of
 from avsr.decoding.result import Result, Segment
@@ -173,6 +173,17 @@ def test_one_speaker_is_named_only_if_there_is_a_name():
     assert cues_of(result((1, 0.0, "안녕")), "sdh", {})[0].text == "안녕"
     assert cues_of(result((1, 0.0, "안녕")), "sdh", {1: "민지"})[0].text == "(민지) 안녕"
     assert cues_of(result((None, 0.0, "안녕")), "sdh", {1: "민지"})[0].text == "안녕"
+
+
+def test_what_one_stream_alone_has_given_is_marked_if_asked():
+    given = result((1, 0.0, "안녕 친구"), (1, 3.0, "반갑다"), (2, 6.0, "그래"), (0, 9.0, "여기요"))
+    for segment, source in zip(given.segments, ("both", "lips", "lips", "voice")):
+        segment.source = source
+    cues = [cue.text for cue in cues_of(given, "sdh", {1: "민지"}, mark_streams=True)]
+    assert cues == ["(민지) 안녕 친구", "[입술만] 반갑다", "[입술만] (화자 2) 그래", "[소리만] (화면 밖) 여기요"]
+    lines = lines_of(given, {1: "민지"}, mark_streams=True)
+    assert lines == ["민지: 안녕 친구", "[입술만] 민지: 반갑다", "[입술만] 화자 2: 그래", "[소리만] 화면 밖: 여기요"]
+    assert not any("[" in text for text in [*lines_of(given, {}), *(cue.text for cue in cues_of(given, "sdh", {}))])
 
 
 def test_names():

@@ -82,6 +82,24 @@ def test_layout_of_anything(words):
         check(words, cues)
 
 
+@given(spoken(), st.sampled_from(["[입술만]", "[소리만] (이름이열글자인사람들)"]), st.data())
+@settings(max_examples=200, deadline=None)
+def test_layout_of_marked_speech(words, mark, data):
+    """Marks break no rule: they count as text, each cue of a marked word begins with one, and none stands anywhere else."""
+    marks = data.draw(st.lists(st.sampled_from(["", mark]), min_size=len(words), max_size=len(words)))
+    cues = cues_from_words(words, "sdh", marks=marks)
+    shown = [(cue.text.replace("\n", " "), cue) for cue in cues]
+    assert all(text.count(mark) == text.startswith(f"{mark} ") for text, _ in shown)
+    said: list[list[Word]] = [[], []]
+    for word, own in zip(words, marks):
+        said[bool(own)].append(word)
+    for marked, mine in enumerate(said):
+        texts = [text.removeprefix(mark) for text, _ in shown if text.startswith(mark) == bool(marked)]
+        assert squeeze("".join(texts)) == squeeze("".join(word.text for word in mine))
+    every = [Word(cue.start, cue.end, text) for text, cue in shown]
+    check(every, cues)
+
+
 def test_breaks_between_eojeol_and_evenly():
     text = "아버지가 방에 들어가신다 그리고 어머니는 나오신다"
     words = [Word(i * 0.4, i * 0.4 + 0.4, word) for i, word in enumerate(text.split())]
@@ -99,6 +117,11 @@ def test_short_cue_is_held_and_long_word_is_split():
     assert cues_from_words([Word(1.0, 1.1, "네")]) == [Cue(1.0, 1.833, "네")]
     (cue,) = cues_from_words([Word(0, 3, "가" * 20)])
     assert cue.text == "가" * 16 + "\n" + "가" * 4
+
+
+def test_a_mark_that_leaves_no_room_in_its_line_has_it_alone():
+    (cue,) = cues_from_words([Word(0, 3, "가" * 20)], marks=["[입술만]"])[:1]
+    assert cue.text == "[입술만]\n" + "가" * 16
 
 
 def test_no_words_no_cues():
