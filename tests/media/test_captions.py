@@ -19,6 +19,7 @@ from avsr.media.captions import (
     Cue,
     Word,
     cues_from_words,
+    shared_cue,
     width,
     write_ass,
     write_json,
@@ -124,6 +125,13 @@ def test_a_mark_that_leaves_no_room_in_its_line_has_it_alone():
     assert cue.text == "[입술만]\n" + "가" * 16
 
 
+def test_two_in_turn_share_a_cue_a_line_each():
+    assert shared_cue(("네", "그래요"), 1.0, 1.9) == Cue(1.0, 1.9, "- 네\n- 그래요")
+    assert shared_cue(("네", "그래요 알겠습니다 내일 봐요"), 1.0, 1.9).end == pytest.approx(1 + 16.5 / 14, abs=0.001), "until it is read"
+    assert shared_cue(("네", "그래요 알겠습니다 내일 봐요"), 1.0, 1.9, until=2.0).end == pytest.approx(1.92), "or somebody speaks"
+    assert shared_cue(("네", "한 줄에는 다 들어가지 않는 긴 말씀"), 1.0, 1.9) is None and shared_cue(("네", "그래"), 1.0, 8.1) is None
+
+
 def test_no_words_no_cues():
     assert cues_from_words([]) == [] and cues_from_words([Word(0, 1, "  ")]) == []
     with pytest.raises(MediaError, match="no number"):
@@ -137,7 +145,7 @@ def test_srt(tmp_path):
     write_srt(tmp_path / "a.srt", CUES)
     assert (tmp_path / "a.srt").read_bytes().decode("utf-8") == (
         "1\n00:00:00,000 --> 00:00:01,500\n안녕하세요 {웃음}\n<b>여러분</b> & 1 -- > 2\n\n"
-        "2\n01:01:01,040 --> 01:01:02,000\n김: 끝\n"
+        "2\n01:01:01,040 --> 01:01:02,000\n끝\n"
     )
 
 
