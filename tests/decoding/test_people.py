@@ -106,7 +106,7 @@ def two(monkeypatch):
 def test_each_has_pieces_of_their_own_and_they_may_overlap(two):
     given, spans = two
     found: dict[int, list[tuple[int, int]]] = {}
-    for window, pieces, number in pieces_of(given):
+    for window, pieces, number in itertools.chain.from_iterable(pieces_of(given)):
         first = round(window.start * 25)
         found.setdefault(number, []).extend((first + piece.first, first + piece.stop) for piece in pieces)
     assert found.pop(UNSEEN) == []
@@ -122,13 +122,13 @@ def test_a_short_recording_of_several_is_cut_between_them(two):
     people = {number: (frames[:290], sure[:290]) for number, (frames, sure) in window.people.items()}
     short = Window(0.0, window.samples[: 290 * 640], *people[1], True, people)
     given.windows = lambda *_: iter([short])
-    found = {number: pieces for _, pieces, number in pieces_of(given)}
+    found = {number: pieces for _, pieces, number in itertools.chain.from_iterable(pieces_of(given))}
     assert found[1][0].stop < 170 < found[2][0].first and found[UNSEEN] == []
 
 
 def test_what_others_say_is_not_in_ones_piece(two):
     given, spans = two
-    for window, pieces, number in pieces_of(given):
+    for window, pieces, number in itertools.chain.from_iterable(pieces_of(given)):
         if number == UNSEEN or window.start:
             continue
         loud = np.abs(window.samples.reshape(-1, 640)).max(1) > 0.01
@@ -147,7 +147,7 @@ def test_one_person_who_is_away_for_a_while_is_still_the_one(two):
     for window in windows:
         window.people = {1: window.people[1]} if window.start == 0 else {}
     given.windows = lambda *_: iter(windows)
-    found = [(number, bool(pieces)) for _, pieces, number in pieces_of(given)]
+    found = [(number, bool(pieces)) for _, pieces, number in itertools.chain.from_iterable(pieces_of(given))]
     assert not any(pieces for number, pieces in found if number == UNSEEN) and sum(pieces for number, pieces in found if number == 1) > 1
 
 
