@@ -93,6 +93,9 @@ def transcribe(
     name: Annotated[
         Optional[list[str]], typer.Option(metavar="NUMBER=NAME", help="What a speaker is called, such as 1=민지; can be given again.")
     ] = None,
+    mark_streams: Annotated[
+        bool, typer.Option("--mark-streams", help="Mark captions and text that came from the lips alone [입술만], or the sound alone [소리만].")
+    ] = False,
     burn: Annotated[
         bool, typer.Option("--burn", help="Also write NAME.captioned.mp4: the video with the captions in its pictures.")
     ] = False,
@@ -105,7 +108,7 @@ def transcribe(
 
     options = {"lm": lm, "lm_weight": lm_weight, "bias": bias, "mouth_only": mouth_only}
     options |= {"formats": [name.strip() for name in formats.split(",")], "profile": profile.value}
-    options |= {"ear": ear, "burn": burn, "faces": faces, "names": name or []}
+    options |= {"ear": ear, "burn": burn, "faces": faces, "names": name or [], "mark_streams": mark_streams}
     raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, **options))
 
 

@@ -30,27 +30,46 @@ from benchmarks.measure import talking_video
 _TURN = 30.0  # seconds
 
 
-def lengthen(source: Path, path: Path, seconds: float) -> float:
-    """Write the file's packets over and over for so long; the period in seconds."""
+def join(sources: Sequence[Path], path: Path) -> list[float]:
+    """Write the files' packets one after the other, as often as each is named; at which second each of them begins. They must be of
+    one size and encoded in one way, as those of `avsr.media.write` are."""
+    import av
+
+    begins, time, made = [], 0.0, {source: _packets_of(source) for source in dict.fromkeys(sources)}
+    with av.open(str(sources[0])) as once, av.open(str(path), "w", format="matroska") as out:
+        streams = (once.streams.video[0], once.streams.audio[0])
+        copies = {stream.type: out.add_stream_from_template(stream) for stream in streams}
+        for source in sources:
+            period, packets = made[source]
+            begins.append(time)
+            for kind, packet in packets:
+                copy = av.Packet(bytes(packet))
+                shift = round(time / float(packet.time_base))
+                copy.time_base, copy.is_keyframe = packet.time_base, packet.is_keyframe
+                copy.pts, copy.dts, copy.duration = packet.pts + shift, packet.dts + shift, packet.duration
+                copy.stream = copies[kind]
+                out.mux(copy)
+            time += period
+    return begins
+
+
+def _packets_of(source: Path) -> tuple[float, list]:
+    """How long the file is, in whole packets of sound and whole pictures, and (kind, packet) of it in the order of decoding."""
     import av
 
     with av.open(str(source)) as once:
-        picture, sound = once.streams.video[0], once.streams.audio[0]
-        packets = [packet for packet in once.demux(picture, sound) if packet.dts is not None]
-        # Whole packets of sound and whole pictures: the sound's frames are 1,024 samples.
-        period = max(float((packet.pts + packet.duration) * packet.time_base) for packet in packets)
-        period = np.ceil(period / 0.64) * 0.64  # 16 pictures, and 10 frames of sound at 16 kHz
-        with av.open(str(path), "w", format="matroska") as out:
-            copies = {stream.index: out.add_stream_from_template(stream) for stream in (picture, sound)}
-            for turn in range(int(np.ceil(seconds / period))):
-                for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
-                    copy = av.Packet(bytes(packet))
-                    shift = round(turn * period / float(packet.time_base))
-                    copy.time_base, copy.is_keyframe = packet.time_base, packet.is_keyframe
-                    copy.pts, copy.dts, copy.duration = packet.pts + shift, packet.dts + shift, packet.duration
-                    copy.stream = copies[packet.stream.index]
-                    out.mux(copy)
-    return float(period)
+        streams = (once.streams.video[0], once.streams.audio[0])
+        packets = [(packet.stream.type, packet) for packet in once.demux(*streams) if packet.dts is not None]
+    end = max(float((packet.pts + packet.duration) * packet.time_base) for _, packet in packets)
+    # 16 pictures, and 10 frames of sound at 16 kHz, which are 1,024 samples each.
+    return float(np.ceil(end / 0.64) * 0.64), sorted(packets, key=lambda one: float(one[1].dts * one[1].time_base))
+
+
+def lengthen(source: Path, path: Path, seconds: float) -> float:
+    """Write the file's packets over and over for so long; the period in seconds."""
+    period, _ = _packets_of(source)
+    join([source] * int(np.ceil(seconds / period)), path)
+    return period
 
 
 def transcribed(video: Path, model: Path) -> dict:

@@ -22,7 +22,7 @@ HEAVY = {"numpy", "torch", "cv2", "av", "mediapipe", "scipy", "librosa", "espnet
 FROZEN = {
     "transcribe": {
         "videos", "--model", "--mode", "--out", "--lm", "--lm_weight", "--bias", "--mouth-only", "--formats", "--profile", "--ear", "--burn",
-        "--faces", "--name",
+        "--faces", "--name", "--mark-streams",
     },
     "lm": {"--text", "--out", "--model", "--kind", "--order", "--epochs", "--seed", "--test"},
     "adapt": {"--clips", "--out", "--model", "--steps", "--seed"},
@@ -175,11 +175,12 @@ def test_options_reach_the_room(monkeypatch, capsys):
         monkeypatch, capsys, "transcribe", "a.mp4", "b.mkv", "--model", "m.zip", "--mode", "lip", "--out", "d",
         "--lm", "t.lm", "--lm_weight", "0.5", "--bias", "names.txt", "--mouth-only", "--formats", "ass, json",
         "--profile", "standard", "--ear", "whisper:base", "--burn", "--faces", "2", "--name", "1=민지", "--name", "2=서준",
+        "--mark-streams",
     )  # fmt: skip
     assert code == 3
     assert seen == {
         "videos": [Path("a.mp4"), Path("b.mkv")], "model": Path("m.zip"), "mode": "lip", "out": Path("d"),
         "lm": Path("t.lm"), "lm_weight": 0.5, "bias": Path("names.txt"), "mouth_only": True,
         "formats": ["ass", "json"], "profile": "standard", "ear": "whisper:base", "burn": True, "faces": 2,
-        "names": ["1=민지", "2=서준"],
+        "names": ["1=민지", "2=서준"], "mark_streams": True,
     }  # fmt: skip

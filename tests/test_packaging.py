@@ -58,18 +58,24 @@ def test_scripts_are_runnable(script):
 
 def test_ci_only_calls_the_tests():
     lines = [line for line in read(".ci/run").splitlines() if line and not line.startswith("#")]
-    assert lines[-1] == "exec ./tools/test.sh"
-    assert len(lines) == 3
+    assert lines[-2:] == ["./tools/install.sh --ocr || true", "exec ./tools/test.sh"]
+    assert len(lines) == 4
 
 
-def test_installing_where_there_is_neither_uv_nor_pip_is_one_sentence(tmp_path):
-    """A copy of what the script reads, and a PATH with the bare tools: nothing is downloaded, nothing is left behind."""
-    tools = tmp_path / "bin"
+def bare_tools(place: Path) -> Path:
+    """A folder to be the PATH, with what the scripts need of every system and no more."""
+    tools = place / "bin"
     tools.mkdir()
     for name in ("bash", "cat", "cksum", "dirname", "mkdir", "rm", "flock", "env"):
         found = subprocess.run(["bash", "-c", f"type -P {name}"], capture_output=True, text=True).stdout.strip()
         if found:
             (tools / name).symlink_to(found)
+    return tools
+
+
+def test_installing_where_there_is_neither_uv_nor_pip_is_one_sentence(tmp_path):
+    """A copy of what the script reads, and a PATH with the bare tools: nothing is downloaded, nothing is left behind."""
+    tools = bare_tools(tmp_path)
     copy = tmp_path / "copy"
     (copy / "tools").mkdir(parents=True)
     for name in ("setup.py", "constraints.txt", "tools/install.sh"):
@@ -81,3 +87,62 @@ def test_installing_where_there_is_neither_uv_nor_pip_is_one_sentence(tmp_path):
     assert done.stderr.startswith("install: there is neither uv nor a Python with pip")
     assert done.stderr.count("\n") == 1
     assert not (copy / ".venv").exists()
+
+
+@pytest.fixture
+def ocr(tmp_path):
+    """`tools/install.sh --ocr` where there is nothing but bare tools, and programs of the names given that run these lines:
+    (exit code, stderr, with what apt-get was called)."""
+    tools = bare_tools(tmp_path)
+
+    def program(name: str, lines: str) -> None:
+        (tools / name).write_text(f"#!/usr/bin/env bash\n{lines}\n", encoding="utf-8")
+        (tools / name).chmod(0o755)
+
+    def install(**programs: str) -> tuple[int, str, list[str]]:
+        calls = tmp_path / "calls"
+        calls.unlink(missing_ok=True)
+        # Who is not root asks sudo, which here does as it is told.
+        program("sudo", '[[ "$1" != -n ]] || shift; if [[ "$1" != true ]]; then exec "$@"; fi')
+        for name, lines in programs.items():
+            program(name.replace("_", "-"), lines)
+        done = subprocess.run(
+            ["bash", "tools/install.sh", "--ocr"], cwd=ROOT, capture_output=True, text=True,
+            env={"PATH": str(tools), "HOME": str(tmp_path), "CALLS": str(calls), "KOREAN": str(tmp_path / "kor")},
+        )  # fmt: skip
+        return done.returncode, done.stderr, calls.read_text().splitlines() if calls.exists() else []
+
+    return install
+
+
+# Knows English, and Korean once apt-get has brought it.
+TESSERACT = 'printf "List of available languages:\\neng\\n"; [[ ! -e "$KOREAN" ]] || echo kor'
+# Finds nothing before its lists of packages are new.
+APT = """echo "$@" >>"$CALLS"
+[[ "$*" != *install* ]] || { [[ "$(cat "$CALLS")" == *update* ]] && echo >"$KOREAN"; }
+"""
+
+
+def test_ocr_that_is_there_is_left_alone(ocr):
+    assert ocr(tesseract="echo kor", apt_get=APT) == (0, "", [])
+
+
+def test_ocr_comes_from_debian_and_lists_are_read_again_only_where_they_must(ocr):
+    code, said, calls = ocr(tesseract=TESSERACT, apt_get=APT)
+    assert code == 0 and said == "install: installing tesseract-ocr tesseract-ocr-kor\n"
+    assert [next(word for word in call.split() if word in ("install", "update")) for call in calls] == ["install", "update", "install"]
+    assert calls[0].endswith("install --yes --no-install-recommends tesseract-ocr tesseract-ocr-kor")
+
+
+def test_ocr_that_cannot_be_had_is_one_sentence(ocr):
+    code, said, _ = ocr()
+    assert code == 1 and said.count("\n") == 1 and "no apt-get: install Debian's tesseract-ocr tesseract-ocr-kor by hand" in said
+    code, said, _ = ocr(apt_get="echo E: no network >&2; exit 100")
+    assert code == 1 and "E: no network\n" in said and said.endswith("or what your system calls them.\n")
+    code, said, _ = ocr(apt_get="exit 0")
+    assert code == 1 and "tesseract lists no Korean" in said
+
+
+def test_installing_refuses_an_option_that_it_does_not_know():
+    done = subprocess.run(["bash", "tools/install.sh", "--orc"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("install: --orc: the one option is --ocr") and done.stderr.count("\n") == 1

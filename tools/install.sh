@@ -4,6 +4,7 @@
 #   tools/install.sh
 #   AVSR_PYTHON=3.12 tools/install.sh    with this Python, a version or a path, instead of the first that fits
 #   AVSR_EXTRAS=ears tools/install.sh    with faster-whisper too, for avsr transcribe --ear whisper:base; later runs keep it
+#   tools/install.sh --ocr               only Debian's tesseract with its Korean data, for the test that reads burned captions back
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -77,6 +78,29 @@ install_packages() {
     mv "$stamp.new" "$stamp"
 }
 
+OCR_PACKAGES=(tesseract-ocr tesseract-ocr-kor)
+
+# Where the program is missing it is the shell that answers, and it does not say kor.
+has_ocr() { [[ $'\n'"$(tesseract --list-langs 2>&1)"$'\n' == *$'\n'kor$'\n'* ]]; }
+
+# Debian's packages, by apt-get as root or through a sudo that asks for no password.
+install_ocr() {
+    local by_hand="install Debian's ${OCR_PACKAGES[*]} by hand, or what your system calls them" root=()
+    if has_ocr; then return; fi
+    type -P apt-get >/dev/null || fail "tesseract with its Korean data is missing and there is no apt-get: $by_hand."
+    if ((EUID)); then
+        sudo -n true 2>/dev/null || fail "tesseract with its Korean data is missing and only root may install it: $by_hand."
+        root=(sudo -n)
+    fi
+    local get=(${root[@]+"${root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120)
+    local add=("${get[@]}" install --yes --no-install-recommends "${OCR_PACKAGES[@]}")
+    say "installing ${OCR_PACKAGES[*]}"
+    # The lists of packages may be absent or old, and bringing them up to date takes the longest.
+    "${add[@]}" >/dev/null 2>&1 || { "${get[@]}" update && "${add[@]}"; } >&2 ||
+        fail "apt-get could not install ${OCR_PACKAGES[*]}; the reason is above: $by_hand."
+    has_ocr || fail "${OCR_PACKAGES[*]} are installed, yet tesseract lists no Korean: $by_hand."
+}
+
 main() {
     # Two at once (a run.sh beside a test.sh) would undo each other's work; the second waits.
     if command -v flock >/dev/null; then
@@ -109,4 +133,8 @@ except AvsrError as error:
 PYTHON
 }
 
-main
+case "$*" in
+    "") main ;;
+    --ocr) install_ocr ;;
+    *) fail "$*: the one option is --ocr; what else can be chosen stands at the top of tools/install.sh." ;;
+esac

@@ -19,29 +19,34 @@ _MAY_JOIN = LONGEST + SCRAP
 
 
 def pieces_of(
-    streams: Streams, start: float = 0.0, begin: Callable[[float, dict[str, Any]], None] | None = None
-) -> Iterator[tuple[Window, list[Piece], int | None]]:
-    """(window, pieces of it, whose) in order; a piece that runs into the end of its window waits for what comes after. `start`,
-    `begin`: see `Streams.windows`.
+    streams: Streams,
+    start: float = 0.0,
+    begin: Callable[[float, dict[str, Any]], None] | None = None,
+    read: Callable[[float], None] | None = None,
+) -> Iterator[list[tuple[Window, list[Piece], int | None]]]:
+    """Of each window in order (window, pieces of it, whose); a piece that runs into the end of its window waits for what comes after.
+    `start`, `begin`, `read`: see `Streams.windows`.
 
-    Whose: None where one person is looked for. Else each person's own pieces of a window follow one another, people by number, the
-    window showing that person's mouth alone, or none for UNSEEN; they may overlap.
+    Whose: None where one person is looked for, and there is one entry. Else there is one for each person, people by number, the window
+    showing that person's mouth alone, or none for UNSEEN; their pieces may overlap.
     """
     if streams.faces == 1:
         alone = _Pieces(streams.mouth_only)
-        for window in streams.windows(start, begin):
-            yield *alone.of(window), None
+        for window in streams.windows(start, begin, read):
+            yield [(*alone.of(window), None)]
         return
     everybody, ever = {UNSEEN: _Pieces(False)}, set()
-    for window in streams.windows(start, begin):
+    for window in streams.windows(start, begin, read):
         ever |= set(window.people)
         for number in window.people:
             everybody.setdefault(number, _Pieces(False))
         alone = len(ever) <= 1
         voices = None if window.samples is None else _voices(window, next(iter(ever)) if len(ever) == 1 else None)
+        found = []
         for number, pieces in sorted(everybody.items()):
             own = None if voices is None else voices.get(number, np.zeros(window.length))
-            yield *pieces.of(_only(window, number, voices, last=not alone), own, alone=alone), number
+            found.append((*pieces.of(_only(window, number, voices, last=not alone), own, alone=alone), number))
+        yield found
         if not alone:  # who is away has said what there was to say, and costs nothing until they are seen again
             everybody = {number: pieces for number, pieces in everybody.items() if number == UNSEEN or number in window.people}
 

@@ -19,6 +19,7 @@ from avsr.decoding.pool import recognise_with_ear
 from avsr.decoding.result import Alternative, Hypotheses, Result, Segment
 from avsr.decoding.segment import SAMPLES, SILENCE, Piece
 from avsr.decoding.streams import FPS, Window, open_streams
+from avsr.decoding.time_left import TimeLeft
 from avsr.errors import AvsrError
 from avsr.lips.mouth_clip import MouthClip
 
@@ -130,6 +131,7 @@ class Recognizer:
         *,
         mouth_only: bool = False,
         progress: Callable[[float], None] | None = None,
+        time_left: TimeLeft | None = None,
         checkpoint: Checkpoint | None = None,
         faces: int = 1,
     ) -> Result:
@@ -143,6 +145,7 @@ class Recognizer:
             mode: auto, av, audio or lip.
             mouth_only: the pictures show nothing but the mouth; no face is looked for.
             progress: told the media second up to which all is done.
+            time_left: told what is done, to be asked how long the rest takes.
             checkpoint: gone on from, and kept up to date; its owner removes it when the result is written.
             faces: over 1, so many people at once are told apart, and each segment has its speaker: 1 for who was seen first, 0 for
                 who speaks out of the picture.
@@ -158,16 +161,21 @@ class Recognizer:
         if alone:
             streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
         journal = Journal(checkpoint, streams)
-        told = journal.done
-        for window, pieces, speaker in pieces_of(streams, journal.start, journal.begin_window):
-            journal.reached(window.start)
-            for piece in journal.left(window, pieces, speaker):
-                segment = self._segment(window, piece, "auto" if mode == "auto" else streams.mode)
-                end = window.start + piece.stop / FPS
-                journal.add(replace(segment, speaker=speaker) if segment is not None and segment.text else None, end)
-                told = max(told, end)
-                if progress:
-                    progress(told)
+        told, time_left = journal.done, time_left or TimeLeft(0.0)
+        time_left.read(journal.start)
+        for everybody in pieces_of(streams, journal.start, journal.begin_window, time_left.read):
+            left = [(window, journal.left(window, pieces, speaker), speaker) for window, pieces, speaker in everybody]
+            time_left.cut(sum(piece.stop - piece.first for _, pieces, _ in left for piece in pieces) / FPS)
+            for others, (window, pieces, speaker) in zip(reversed(range(len(left))), left):
+                journal.reached(window.start)
+                for piece in pieces:
+                    segment = self._segment(window, piece, "auto" if mode == "auto" else streams.mode)
+                    time_left.recognised((piece.stop - piece.first) / FPS)
+                    end = window.start + piece.stop / FPS
+                    journal.add(replace(segment, speaker=speaker) if segment is not None and segment.text else None, end)
+                    told = told if others else max(told, end)
+                    if progress:
+                        progress(told)
             told = max(told, window.start + window.length / FPS)  # though its end may wait for what comes next
             if progress:
                 progress(told)

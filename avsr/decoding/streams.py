@@ -89,9 +89,15 @@ class Streams:
             spans = isinstance(value, list) and name != "boxes"
             setattr(self, name, [Span(**span) for span in value] if spans else value)
 
-    def windows(self, start: float = 0.0, begin: Callable[[float, dict[str, Any]], None] | None = None) -> Iterator[Window]:
+    def windows(
+        self,
+        start: float = 0.0,
+        begin: Callable[[float, dict[str, Any]], None] | None = None,
+        read: Callable[[float], None] | None = None,
+    ) -> Iterator[Window]:
         """The file from `start`, at which a window began, WINDOW seconds at a time, to where its streams end, whatever its header
-        says. `begin` is told each window's start, and the state before it is read.
+        says. `begin` is told each window's start, and the state before it is read; `read` now and then the media second up to which
+        all is read, from a thread of its own while there are pictures.
 
         NoFaceError, MediaError: what the mode needs is not there, and what to do.
         """
@@ -104,8 +110,10 @@ class Streams:
             length = round((1.25 if 0 < left < 1.25 * WINDOW else 1.0) * WINDOW * FPS)
             samples = self._sound(start, length) if self.mode in ("auto", "av", "audio") else None
             people: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-            frames, confidence = self._mouth(start, length, people) if self.mode in ("auto", "av", "lip") else (None, None)
+            frames, confidence = self._mouth(start, length, people, read) if self.mode in ("auto", "av", "lip") else (None, None)
             window = Window(start, samples, frames, confidence, False, people)
+            if read is not None:
+                read(start + window.length / FPS)
             nothing = (frames is None or not len(frames)) and (samples is None or not samples.any())
             empty = empty + 1 if nothing else 0
             last = window.last = empty == _MAX_EMPTY or (window.length < length and left <= length / FPS)
@@ -133,10 +141,11 @@ class Streams:
         return samples
 
     def _mouth(
-        self, start: float, length: int, everybody: dict[int, tuple[np.ndarray, np.ndarray]]
+        self, start: float, length: int, everybody: dict[int, tuple[np.ndarray, np.ndarray]], read: Callable[[float], None] | None
     ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
         """(t, 96, 96) uint8 and (t,) float32 for at most `length` frames: fewer where the picture ends or is lost. Where several
-        people are looked for, `everybody` is filled with the same of each, and what is returned is the surest of them."""
+        people are looked for, `everybody` is filled with the same of each, and what is returned is the surest of them. `read`: see
+        `windows`."""
         from avsr.lips.extract import find_mouths, find_people, fit_mouths
         from avsr.media.video import VideoReader
 
@@ -147,6 +156,8 @@ class Streams:
             nonlocal count
             for frame in reader:
                 count += 1
+                if read is not None and count % FPS == 0:
+                    read(start + count / FPS)
                 yield frame
 
         try:

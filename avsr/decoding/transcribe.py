@@ -7,22 +7,25 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from avsr.decoding.bar import progress_bar
 from avsr.decoding.checkpoint import Checkpoint, identity_of
-from avsr.decoding.cues import cues_of, name_of, parse_names
+from avsr.decoding.cues import cues_of, lines_of, name_of, parse_names
 from avsr.decoding.default_model import find_model
 from avsr.decoding.first_use import first_words
+from avsr.decoding.time_left import TimeLeft
+from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError
 
 if TYPE_CHECKING:
     from avsr.decoding.recognizer import Recognizer
     from avsr.decoding.result import Result
+    from avsr.media.probe import MediaInfo
 
 FORMATS = ("srt", "vtt", "ass", "txt", "json")
 USUAL = ("srt", "vtt", "txt", "json")
@@ -30,6 +33,9 @@ FAILED = "failed.tsv"
 _HEADER = "path\treason"
 _CAPTIONED = ".captioned"
 _MARK = "avsr transcribe"  # in our .json, so that nobody else's file is written over
+# Seconds that recognising takes for each that reading a video does, with our own ear (0.41 and 0.40 measured, benchmarks.time_left): a
+# first answer while the first minute is read. Where it is half or twice as much, the answer is off by less than a quarter.
+_RECOGNISING = 0.4
 _NAMES = {"av": "sound and lips", "audio": "sound alone", "lip": "lips alone"}
 
 
@@ -43,6 +49,7 @@ class _Wanted:
     profile: str
     burn: bool
     names: dict[int, str]
+    mark_streams: bool
 
     def __post_init__(self) -> None:
         from avsr.media.captions import PROFILES
@@ -52,6 +59,11 @@ class _Wanted:
             raise AvsrError(f"format {', '.join(unknown) or 'none'}: it can be {', '.join(FORMATS)}.")
         if self.profile not in PROFILES:
             raise AvsrError(f"caption profile {self.profile}: it can be {' or '.join(PROFILES)}.")
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """How captions look: for `cues_of` and `write_result`."""
+        return {"profile": self.profile, "names": self.names, "mark_streams": self.mark_streams}
 
 
 def transcribe_files(
@@ -70,6 +82,7 @@ def transcribe_files(
     burn: bool = False,
     faces: int = 1,
     names: Sequence[str] = (),
+    mark_streams: bool = False,
 ) -> int:
     """Recognise `videos` one after another; write files in `formats` (of FORMATS; the .json, by which our files are known, is
     always among them) into `out`, or beside each video.
@@ -79,7 +92,7 @@ def transcribe_files(
     `avsr.decoding.expected.expect`. `mouth_only`: the videos show nothing but a mouth. `profile`: the captions', see
     `avsr.media.captions.PROFILES`. `ear`: who listens, see `avsr.ears.ear.open_ear`. `burn`: also write a video
     with the captions in its pictures, see `avsr.media.burn_video`. `faces`: over 1, so many people at once are told apart, who are
-    called as `names` ("1=민지") says.
+    called as `names` ("1=민지") says. `mark_streams`: what came from the lips or the sound alone is marked, see `avsr.decoding.cues`.
 
     What was recognised before with the same settings is not recognised again, and an interrupted video is gone on with (see
     `avsr.decoding.checkpoint`).
@@ -90,7 +103,7 @@ def transcribe_files(
     Raises:
         AvsrError: a single video cannot be used, or nothing can be done for any (the model, the output folder).
     """
-    wanted = _Wanted(mode, mouth_only, tuple(formats), profile, burn, parse_names(list(names)))
+    wanted = _Wanted(mode, mouth_only, tuple(formats), profile, burn, parse_names(list(names)), mark_streams)
     targets = _targets([Path(video) for video in videos], out)
     if len(targets) == 1:
         _check(*targets[0], wanted)  # a wrong file need not wait for the model
@@ -112,11 +125,11 @@ def transcribe_files(
         return loaded[0]
 
     failed: list[tuple[Path, Path, str]] = []
-    with _progress() as show:
+    with progress_bar() as show:
         for number, (video, target) in enumerate(targets, 1):
             count = f"{number}/{len(targets)} " if len(targets) > 1 else ""
             try:
-                shown = lambda total, done: show(f"{count}{video.name}", total, done)  # noqa: E731
+                shown = lambda doing, *done: show(f"{count}{video.name}{doing}", *done)  # noqa: E731
                 line = _transcribe(recognizer, video, target, wanted, settings, shown)
             except (AvsrError, OSError) as error:
                 if len(targets) == 1:
@@ -151,34 +164,38 @@ def _transcribe(
     target: Path,
     wanted: _Wanted,
     settings: dict[str, Any],
-    show: Callable[[float | None, float], None],
+    show: Callable[[str, float | None, float, TimeLeft], None],
 ) -> str:
     """One video, and the line to say about it."""
     began = time.perf_counter()
-    total = _check(video, target, wanted) or None
+    info = _check(video, target, wanted)
+    total = info.duration or None
     identity = identity_of(video, settings)
     result, burned = _finished(target, identity)
     before = result is not None
     if result is None:
         loaded = recognizer()
-        show(total, 0.0)
-        told = lambda done: show(total, done)  # noqa: E731
+        looks = wanted.mode != "audio" and info.video is not None and settings["ear"] == NATIVE
+        time_left = TimeLeft(info.duration, guess=_RECOGNISING if looks else None)
+        told = lambda done: show("", total, done, time_left)  # noqa: E731
+        told(0.0)
         target.parent.mkdir(parents=True, exist_ok=True)
         checkpoint = Checkpoint(target.with_name(f".{target.name}.avsr-part"), identity)
         try:
             result = loaded.transcribe(
-                video, wanted.mode, mouth_only=wanted.mouth_only, progress=told, checkpoint=checkpoint, faces=settings["faces"]
-            )
+                video, wanted.mode, mouth_only=wanted.mouth_only, progress=told, time_left=time_left, checkpoint=checkpoint,
+                faces=settings["faces"],
+            )  # fmt: skip
         except AvsrError:
             checkpoint.remove()  # it would end so again
             raise
         finally:
             checkpoint.close()
-        write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names)
+        write_result(result, target, wanted.formats, identity=identity, **wanted.look)
         checkpoint.remove()
     else:
         result.path = video
-        write_result(result, target, wanted.formats, wanted.profile, identity=identity, names=wanted.names, burned=burned)
+        write_result(result, target, wanted.formats, identity=identity, burned=burned, **wanted.look)
     spent = time.perf_counter() - began
     why = f", because {result.reason}" if result.reason else ""
     notes = "" if result.segments else "; nothing was said in it"
@@ -200,18 +217,24 @@ def _burn(
     wanted: _Wanted,
     identity: str,
     burned: dict[str, str],
-    show: Callable[[float | None, float], None],
+    show: Callable[[str, float | None, float, TimeLeft], None],
 ) -> str:
     """Write the captioned video, unless `burned` says that it is there with the same captions; what its name has after the target's."""
     from avsr.media.burn_video import burn_video
 
-    cues = cues_of(result, wanted.profile, wanted.names)
+    cues = cues_of(result, **wanted.look)
     captions = hashlib.sha256(repr(cues).encode()).hexdigest()
     if burned.get("captions") == captions and (target.parent / burned["file"]).exists():
         return burned["file"].removeprefix(target.name)
-    path = burn_video(video, cues, _named(target, _CAPTIONED), lambda done: show(result.duration, done))
+    time_left = TimeLeft(result.duration, recognises=False)
+
+    def told(done: float) -> None:
+        time_left.read(done)
+        show(": captions into the picture", result.duration, done, time_left)
+
+    path = burn_video(video, cues, _named(target, _CAPTIONED), told)
     burned = {"file": path.name, "captions": captions}
-    write_result(result, target, ("json",), wanted.profile, identity=identity, names=wanted.names, burned=burned)
+    write_result(result, target, ("json",), identity=identity, burned=burned, **wanted.look)
     return path.name.removeprefix(target.name)
 
 
@@ -226,15 +249,15 @@ def _finished(target: Path, identity: str) -> tuple[Result | None, dict[str, str
         return None, {}
 
 
-def _check(video: Path, target: Path, wanted: _Wanted) -> float:
-    """The video's seconds, from its header; AvsrError where it cannot be used in this mode or `target` be written."""
+def _check(video: Path, target: Path, wanted: _Wanted) -> MediaInfo:
+    """What the video's header says; AvsrError where it cannot be used in this mode or `target` be written."""
     from avsr.decoding.streams import open_streams
 
     _refuse_foreign(target)
     info = open_streams(video, wanted.mode).info
     if wanted.burn and info.video is None:
         raise AvsrError(f"{video}: holds no picture to draw captions into; leave out --burn.")
-    return info.duration
+    return info
 
 
 def write_result(
@@ -245,19 +268,20 @@ def write_result(
     *,
     identity: str = "",
     names: Mapping[int, str] = MappingProxyType({}),
+    mark_streams: bool = False,
     burned: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write `target` + .srt, .vtt, .ass, .txt (a line a segment), as asked for, and .json (everything), each whole or not at
     all.
 
     The folder is made where there is none. `profile`: see avsr.media.captions.PROFILES. `identity`: see
-    avsr.decoding.checkpoint.identity_of. `names`: of speakers by number. `burned`: the captioned video's file, and
-    a hash of its captions.
+    avsr.decoding.checkpoint.identity_of. `names`: of speakers by number. `mark_streams`: see avsr.decoding.cues. `burned`: the
+    captioned video's file, and a hash of its captions.
     """
     from avsr.media.captions import write_ass, write_json, write_srt, write_txt, write_vtt
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    cues = cues_of(result, profile, names)
+    cues = cues_of(result, profile, names, mark_streams)
     speakers = {str(number): name_of(number, names) for number in result.speakers}
     # The .json first: where it is there, the others are ours to write over.
     write_json(_named(target, ".json"), {"made_by": _MARK, "identity": identity, "burned": dict(burned), "speakers": speakers, **result.as_dict()})
@@ -265,10 +289,7 @@ def write_result(
         if name in formats:
             write(_named(target, f".{name}"), cues)
     if "txt" in formats:
-        lines = [segment.text for segment in result.segments]
-        if len(speakers) > 1:
-            lines = [f"{speakers[str(segment.speaker)]}: {segment.text}" for segment in result.segments]
-        write_txt(_named(target, ".txt"), "\n".join(lines))
+        write_txt(_named(target, ".txt"), "\n".join(lines_of(result, names, mark_streams)))
 
 
 def _named(target: Path, suffix: str) -> Path:
@@ -335,35 +356,3 @@ def _write_failed(folders: set[Path], failed: list[tuple[Path, Path, str]]) -> N
             write_text(path, "\n".join([_HEADER, *rows]) + "\n")
         elif path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(f"{_HEADER}\n"):
             path.unlink()
-
-
-class _Show:
-    """A bar on stderr: called with what is being done, the media seconds there are (or None) and those done."""
-
-    def __init__(self, bar, task) -> None:
-        self._bar, self._task = bar, task
-
-    def __call__(self, what: str, total: float | None, done: float) -> None:
-        from rich.markup import escape
-
-        if total is not None:
-            done = min(done, total)
-        self._bar.update(self._task, description=escape(what), total=total, completed=done)
-
-    def say(self, line: str) -> None:
-        """A line that stays."""
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress() -> Iterator[_Show]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    seconds, left = TextColumn("{task.completed:.0f} s"), TextColumn("left")
-    columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), seconds, TimeElapsedColumn(), TimeRemainingColumn(), left,
-    )
-    # The speed over ten minutes: a window's pictures are read first, and then its words, in bursts.
-    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=600) as bar:
-        yield _Show(bar, bar.add_task("", total=None))

@@ -15,6 +15,7 @@ import json
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,8 @@ class Word:
 
 @dataclass(frozen=True)
 class Cue:
-    """One caption, media seconds; `text` has one or two lines, separated by a newline."""
+    """One caption, media seconds; `text` has one or two lines, separated by a newline. `speaker` is for programs that show or sort captions
+    by who speaks; readers see it where the text says it."""
 
     start: float
     end: float
@@ -74,12 +76,14 @@ class Cue:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A word, or a part of one that is longer than a line (`glued` to the part before), with whole milliseconds."""
+    """A word, or a part of one that is longer than a line (`glued` to the part before), with whole milliseconds; `mark` is to stand
+    before its cue."""
 
     start: int
     end: int
     text: str
     glued: bool = False
+    mark: str = ""
 
 
 def width(text: str) -> int:
@@ -92,40 +96,54 @@ def width(text: str) -> int:
     return total
 
 
-def cues_from_words(words: list[Word], profile: str = "sdh", until: float = math.inf) -> list[Cue]:
+def cues_from_words(words: list[Word], profile: str = "sdh", until: float = math.inf, marks: Sequence[str] = ()) -> list[Cue]:
     """Lay words out as cues, in the order given; no text is lost.
 
     Cues do not overlap and are GAP_MS apart or more, start with their first word (later only where the cue before
     needs the time), last 833 ms to 7 s, and as long as the profile's reading speed wants, where the next cue's start permits,
-    and break at pauses and sentence ends rather than elsewhere. Where others have the word from second `until` on, the last cue is not on
-    for longer than its words for them to be read. MediaError where a time is not a number, or for a profile
-    that is not one of PROFILES.
+    and break at pauses and sentence ends rather than elsewhere. From second `until` on others have the word: the last cue is off by then.
+    `marks`, one a word where there are any, say what stands first in each cue, as a part of its text: words of different marks are never
+    in one cue. MediaError where a time is not a number, or for a profile that is not one of PROFILES.
     """
     if profile not in PROFILES:
         raise MediaError(f"caption profile {profile!r} is unknown; give {' or '.join(PROFILES)}.")
-    pieces = _pieces(words)
+    pieces = _pieces(words, marks or [""] * len(words))
     cues: list[Cue] = []
     free = 0  # ms from which the next cue may start
     groups = _group(pieces)
     for index, group in enumerate(groups):
         start = max(group[0].start, free)
         lines = _lines(group) or []
-        reading = math.ceil(1000 * sum(map(width, lines)) / 2 / PROFILES[profile])
-        end = min(max(group[-1].end, start + max(SHORTEST_MS, reading)), start + LONGEST_MS)
-        if index + 1 < len(groups):
-            end = max(min(end, groups[index + 1][0].start - GAP_MS), start + _FLASH_MS)
-        elif until < math.inf:
-            end = max(min(end, round(until * 1000) - GAP_MS), min(group[-1].end, start + LONGEST_MS), start + _FLASH_MS)
+        following = groups[index + 1][0].start if index + 1 < len(groups) else 1000 * until
+        end = _end(start, group[-1].end, lines, profile, following)
         free = end + GAP_MS
         cues.append(Cue(start / 1000, end / 1000, "\n".join(lines)))
     return cues
 
 
-def _pieces(words: list[Word]) -> list[_Piece]:
+def shared_cue(lines: tuple[str, str], start: float, end: float, profile: str = "sdh", until: float = math.inf) -> Cue | None:
+    """One cue for two who speak in turn, a line and a dash each, from where the first begins to where the second ends, or for as long as
+    it takes to read both before second `until`; None where a line would be too long, or the cue."""
+    dashed = [f"- {line}" for line in map(_clean, lines)]
+    if max(map(width, dashed)) > LINE or 1000 * (end - start) > LONGEST_MS:
+        return None
+    begins = max(0, round(1000 * start))
+    return Cue(begins / 1000, _end(begins, round(1000 * end), dashed, profile, 1000 * until) / 1000, "\n".join(dashed))
+
+
+def _end(start: int, said: int, lines: Sequence[str], profile: str, following: float) -> int:
+    """Until when (ms) a cue of these lines is on that starts at `start`, whose words end at `said`, where the next one is to come at
+    `following`."""
+    reading = math.ceil(1000 * sum(map(width, lines)) / 2 / PROFILES[profile])
+    end = min(max(said, start + max(SHORTEST_MS, reading)), start + LONGEST_MS)
+    return end if following == math.inf else max(min(end, round(following) - GAP_MS), start + _FLASH_MS)
+
+
+def _pieces(words: list[Word], marks: Sequence[str]) -> list[_Piece]:
     """Words in milliseconds with starts that never go back, split at white space and where longer than a line."""
     pieces: list[_Piece] = []
     clock = 0
-    for word in words:
+    for word, mark in zip(words, marks, strict=True):
         if not (math.isfinite(word.start) and math.isfinite(word.end)):
             raise MediaError(f"word {word.text!r}: its time {word.start}-{word.end} s is no number; check the decoder.")
         start = max(clock, round(word.start * 1000))
@@ -136,7 +154,7 @@ def _pieces(words: list[Word]) -> list[_Piece]:
         for part, glued in parts:
             begin = start + (end - start) * done // total
             done += width(part)
-            pieces.append(_Piece(begin, start + (end - start) * done // total, part, glued))
+            pieces.append(_Piece(begin, start + (end - start) * done // total, part, glued, mark))
             clock = begin
     return pieces
 
@@ -168,7 +186,7 @@ def _group(pieces: list[_Piece]) -> list[list[_Piece]]:
 
 
 def _break_before(group: list[_Piece], piece: _Piece) -> bool:
-    if _lines([*group, piece]) is None or piece.end - group[0].start > LONGEST_MS:
+    if piece.mark != group[0].mark or _lines([*group, piece]) is None or piece.end - group[0].start > LONGEST_MS:
         return True
     if piece.glued or piece.start - GAP_MS - group[0].start < SHORTEST_MS:
         return False  # the cue before would flash by
@@ -180,7 +198,9 @@ def _join(group: list[_Piece]) -> str:
 
 
 def _lines(group: list[_Piece]) -> list[str] | None:
-    """One line, else the most even two, else None."""
+    """One line, else the most even two, else None; the mark is the first word."""
+    if group[0].mark:
+        group = [_Piece(0, 0, group[0].mark), dataclasses.replace(group[0], glued=False), *group[1:]]
     if width(_join(group)) <= LINE:
         return [_join(group)]
     splits = [(_join(group[:cut]), _join(group[cut:])) for cut in range(1, len(group))]
@@ -189,11 +209,10 @@ def _lines(group: list[_Piece]) -> list[str] | None:
 
 
 def write_srt(path: str | Path, cues: list[Cue]) -> None:
-    """Write SubRip, UTF-8, whole or not at all; a speaker's name stands before the text."""
+    """Write SubRip, UTF-8, whole or not at all. It knows no speakers: whoever is to be named stands in the text."""
     blocks = []
     for number, cue in enumerate(cues, start=1):
         text = _body(cue.text).replace("-->", "-- >")
-        text = f"{_body(cue.speaker)}: {text}" if cue.speaker else text
         blocks.append(f"{number}\n{_stamp(cue.start, ',')} --> {_stamp(cue.end, ',')}\n{text}\n")
     write_text(path, "\n".join(blocks))
 

@@ -9,11 +9,12 @@ import pytest
 
 from avsr.lips import extract
 from avsr.lips.folder import crop_folder
+from avsr.media.video import VideoReader
 from avsr.tables import write_table
-from benchmarks import compression, lips, lstm, measure, prefix_score, synth, training_step, transcribe
+from benchmarks import compression, lips, long, lstm, measure, prefix_score, synth, time_left, training_step, transcribe
 from tests.corpora.talking_heads.test_head import needs_head
 from tests.decoding.conftest import DrawnFace, packed, run  # noqa: F401  (fixtures)
-from tests.media_maker import make_video
+from tests.media_maker import clock_time, make_video
 
 
 def test_prefix_score(capsys):
@@ -99,3 +100,21 @@ def test_synth(capsys, monkeypatch):
         synth.main(["--utterances", "12"])
     with pytest.raises(SystemExit, match="give 12 or more"):
         synth.main(["--utterances", "2"])
+
+
+def test_time_left(tmp_path):
+    said = [(1.0, None), (2.5, 7.0), (4.9, 5.1), (5.5, 9.0), (9.0, 1.5)]
+    rows = time_left.tenths(10.0, said)
+    assert rows[1] == (9.0, None) and rows[2] == (7.5, 7.0) and rows[4] == (pytest.approx(5.1), 5.1) and rows[8] == (1.0, 1.5)
+    line = time_left.report("audio", 10.0, 90.0, rows)
+    assert line.startswith("| audio | 10 s for 1.5 minutes | none | none | -7 % | -7 % | +0 % | +100 %")
+    assert line.endswith("| 50 %, 100 %, none at 1 of 8 |")
+
+
+def test_videos_are_joined(tmp_path):
+    sources = [make_video(tmp_path / f"{name}.mp4", seconds=seconds, size=(96, 64), audio_rate=16000) for name, seconds in (("a", 1.2), ("b", 0.6))]
+    begins = long.join([sources[0], sources[1], sources[0]], tmp_path / "c.mkv")
+    assert begins == [0.0, pytest.approx(1.28), pytest.approx(1.92)]
+    times = {round(frame.time, 2): frame.image for frame in VideoReader(tmp_path / "c.mkv", fps=25)}
+    shown = [clock_time(times[round(begin + 0.4, 2)]) for begin in begins]
+    assert shown == [pytest.approx(shown[0], abs=0.002)] * 3 and shown[0] == pytest.approx(0.4, abs=0.1), "Matroska begins with its first packet"

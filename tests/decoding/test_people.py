@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.decoding import pieces as pieces_module
-from avsr.decoding.cues import cues_of, parse_names
+from avsr.decoding.cues import cues_of, lines_of, parse_names
 from avsr.decoding.people import UNSEEN, gather, number_people, share_voice
 from avsr.decoding.pieces import pieces_of
 from avsr.decoding.result import Result, Segment
@@ -19,7 +21,7 @@ from avsr.errors import AvsrError
 from avsr.lips import speaking
 from avsr.lips.extract import Person
 from avsr.lips.mouth_clip import MouthClip
-from avsr.media.captions import Word
+from avsr.media.captions import Word, width
 
 LEFT, RIGHT = [10.0, 10.0, 60.0, 60.0], [200.0, 10.0, 250.0, 60.0]
 
@@ -104,7 +106,7 @@ def two(monkeypatch):
 def test_each_has_pieces_of_their_own_and_they_may_overlap(two):
     given, spans = two
     found: dict[int, list[tuple[int, int]]] = {}
-    for window, pieces, number in pieces_of(given):
+    for window, pieces, number in itertools.chain.from_iterable(pieces_of(given)):
         first = round(window.start * 25)
         found.setdefault(number, []).extend((first + piece.first, first + piece.stop) for piece in pieces)
     assert found.pop(UNSEEN) == []
@@ -120,13 +122,13 @@ def test_a_short_recording_of_several_is_cut_between_them(two):
     people = {number: (frames[:290], sure[:290]) for number, (frames, sure) in window.people.items()}
     short = Window(0.0, window.samples[: 290 * 640], *people[1], True, people)
     given.windows = lambda *_: iter([short])
-    found = {number: pieces for _, pieces, number in pieces_of(given)}
+    found = {number: pieces for _, pieces, number in itertools.chain.from_iterable(pieces_of(given))}
     assert found[1][0].stop < 170 < found[2][0].first and found[UNSEEN] == []
 
 
 def test_what_others_say_is_not_in_ones_piece(two):
     given, spans = two
-    for window, pieces, number in pieces_of(given):
+    for window, pieces, number in itertools.chain.from_iterable(pieces_of(given)):
         if number == UNSEEN or window.start:
             continue
         loud = np.abs(window.samples.reshape(-1, 640)).max(1) > 0.01
@@ -145,7 +147,7 @@ def test_one_person_who_is_away_for_a_while_is_still_the_one(two):
     for window in windows:
         window.people = {1: window.people[1]} if window.start == 0 else {}
     given.windows = lambda *_: iter(windows)
-    found = [(number, bool(pieces)) for _, pieces, number in pieces_of(given)]
+    found = [(number, bool(pieces)) for _, pieces, number in itertools.chain.from_iterable(pieces_of(given))]
     assert not any(pieces for number, pieces in found if number == UNSEEN) and sum(pieces for number, pieces in found if number == 1) > 1
 
 
@@ -161,18 +163,86 @@ def result(*segments: tuple[int | None, float, str]) -> Result:
 def test_captions_say_who_speaks_where_it_changes():
     cues = cues_of(result((1, 0.0, "안녕 친구"), (1, 3.0, "반갑다"), (2, 5.5, "그래 안녕"), (0, 9.0, "여기요")), "sdh", {1: "민지"})
     assert [cue.text for cue in cues] == ["(민지) 안녕 친구", "반갑다", "(화자 2) 그래 안녕", "(화면 밖) 여기요"]
+    assert [cue.speaker for cue in cues] == ["민지", "민지", "화자 2", "화면 밖"]
     assert all(one.end <= other.start for one, other in zip(cues, cues[1:]))
 
 
-def test_overlapping_speech_gives_overlapping_captions():
-    one, other = cues_of(result((1, 0.0, "하나 둘"), (2, 0.5, "셋 넷")), "sdh", {})
-    assert one.start < other.start < one.end and one.text.startswith("(화자 1)")
+@pytest.mark.parametrize(
+    ("names", "one", "other"),
+    [({}, "화자 1", "화자 2"), ({1: "민지", 2: "서준"}, "민지", "서준"), ({2: "서준"}, "화자 1", "서준")],
+)
+def test_two_in_turns_are_called_by_name_or_number_in_captions_and_text(names, one, other):
+    given = result((1, 0.0, "안녕 친구"), (2, 3.0, "그래 안녕"), (1, 6.0, "잘 가"))
+    assert [cue.text for cue in cues_of(given, "sdh", names)] == [f"({one}) 안녕 친구", f"({other}) 그래 안녕", f"({one}) 잘 가"]
+    assert lines_of(given, names) == [f"{one}: 안녕 친구", f"{other}: 그래 안녕", f"{one}: 잘 가"]
+
+
+def test_overlapping_speech_gives_overlapping_captions_that_all_say_whose_they_are():
+    long = result((1, 0.0, "하나 둘. 셋 넷. 다섯"), (2, 2.5, "여섯 일곱"), (1, 7.0, "여덟"))
+    cues = cues_of(long, "sdh", {})
+    assert [cue.text for cue in cues] == ["(화자 1) 하나 둘.", "(화자 1) 셋 넷.", "(화자 2) 여섯 일곱", "(화자 1) 다섯", "(화자 1) 여덟"]
+    assert cues[1].start < cues[2].start < cues[1].end and cues[3].start < cues[2].end
+
+
+def test_a_turn_too_short_for_a_caption_shares_one_with_the_next_after_dashes():
+    quick = result((1, 0.0, "점심은 먹었니"), (2, 2.5, "네"), (1, 3.4, "그래"), (2, 6.0, "또 봐요"))
+    quick.segments[1].words[0] = Word(2.5, 2.9, "네")
+    texts = [cue.text for cue in cues_of(quick, "sdh", {1: "민지"})]
+    assert texts == ["(민지) 점심은 먹었니", "- (화자 2) 네\n- (민지) 그래", "(화자 2) 또 봐요"]
+    quick.segments[1].source = "lips"
+    assert cues_of(quick, "sdh", {1: "민지"}, True)[1].text == "- [입술만] (화자 2) 네\n- (민지) 그래"
+    quick.segments[1].words[0] = Word(2.5, 3.5, "네")
+    assert "(화자 2) 네" in [cue.text for cue in cues_of(quick, "sdh", {})], "at once is not in turn"
+
+
+conversations = st.lists(
+    st.tuples(st.integers(0, 3), st.floats(-1.0, 2.0), st.lists(st.text("가나다라a1.", min_size=1, max_size=9), min_size=1, max_size=12)),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(conversations, st.booleans(), st.sampled_from([{}, {1: "민지"}, {0: "민지", 1: "이름이열글자인사람들", 2: "a", 3: "b"}]))
+def test_conversations_keep_the_rules_of_captions(turns, marked, names):
+    """Nothing said is lost, every line fits, and captions overlap only where people do: their own never, others' in turn neither."""
+    made, free = [], dict.fromkeys(range(4), 0.0)
+    for place, (number, pause, texts) in enumerate(turns):
+        start = max(free[number], max(free.values()) + pause, 0.0)
+        words = [Word(round(start + 0.3 * i, 3), round(start + 0.3 * i + 0.3, 3), text) for i, text in enumerate(texts)]
+        free[number] = words[-1].end
+        source = ("both", "lips", "voice")[place % 3]
+        made.append(Segment(words[0].start, words[-1].end, " ".join(texts), words, "av", 0.5, [], source, number))
+    given = Result("a.mp4", 999.0, "av", "", sorted(made, key=lambda segment: (segment.start, segment.end)))
+    cues = cues_of(given, "sdh", names, marked)
+    said = "".join(word.text for segment in made for word in segment.words)
+    shown = re.sub(r"\(.*?\)|\[.*?\]|^- ", "", "\n".join(cue.text for cue in cues), flags=re.M | re.S)
+    assert sorted("".join(shown.split())) == sorted(said)
+    for cue in cues:
+        lines = cue.text.split("\n")
+        assert len(lines) <= 2 and max(map(width, lines)) <= 32 and 0.12 <= cue.end - cue.start + 1e-9 <= 7 + 2e-9
+    in_turn = all(one.end <= other.start for one, other in itertools.pairwise(given.segments))
+    tracks = [cues] if in_turn else [[cue for cue in cues if cue.speaker == name] for name in {cue.speaker for cue in cues} - {None}]
+    for track in tracks:
+        for one, other in itertools.pairwise(track):
+            assert other.start - one.end >= 0.08 - 1e-9 or one.end - one.start <= 0.12 + 1e-9, "two frames apart, or it would flash by"
 
 
 def test_one_speaker_is_named_only_if_there_is_a_name():
     assert cues_of(result((1, 0.0, "안녕")), "sdh", {})[0].text == "안녕"
     assert cues_of(result((1, 0.0, "안녕")), "sdh", {1: "민지"})[0].text == "(민지) 안녕"
+    assert lines_of(result((1, 0.0, "안녕")), {1: "민지"}) == ["민지: 안녕"] and lines_of(result((1, 0.0, "안녕")), {}) == ["안녕"]
     assert cues_of(result((None, 0.0, "안녕")), "sdh", {1: "민지"})[0].text == "안녕"
+
+
+def test_what_one_stream_alone_has_given_is_marked_if_asked():
+    given = result((1, 0.0, "안녕 친구"), (1, 3.0, "반갑다"), (2, 6.0, "그래"), (0, 9.0, "여기요"))
+    for segment, source in zip(given.segments, ("both", "lips", "lips", "voice")):
+        segment.source = source
+    cues = [cue.text for cue in cues_of(given, "sdh", {1: "민지"}, mark_streams=True)]
+    assert cues == ["(민지) 안녕 친구", "[입술만] 반갑다", "[입술만] (화자 2) 그래", "[소리만] (화면 밖) 여기요"]
+    lines = lines_of(given, {1: "민지"}, mark_streams=True)
+    assert lines == ["민지: 안녕 친구", "[입술만] 민지: 반갑다", "[입술만] 화자 2: 그래", "[소리만] 화면 밖: 여기요"]
+    assert not any("[" in text for text in [*lines_of(given, {}), *(cue.text for cue in cues_of(given, "sdh", {}))])
 
 
 def test_names():
@@ -180,3 +250,5 @@ def test_names():
     for bad in ("민지", "a=민지", "1=", "1=a(b"):
         with pytest.raises(AvsrError, match="give NUMBER=NAME"):
             parse_names([bad])
+    with pytest.raises(AvsrError, match="10 syllables or 20 letters at most"):
+        parse_names(["1=" + "가" * 11])

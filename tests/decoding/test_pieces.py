@@ -27,7 +27,7 @@ def streams(frames: np.ndarray, cuts: list[int], *, mouth_only: bool = False, sa
 def spans(given) -> list[tuple[int, int]]:
     return [
         (round(window.start * 25) + piece.first, round(window.start * 25) + piece.stop)
-        for window, pieces, _ in pieces_of(given)
+        for [(window, pieces, _)] in pieces_of(given)
         for piece in pieces
     ]
 

@@ -311,3 +311,13 @@ def test_formats_are_those_asked_for(packed, video, face, tmp_path):
     for wrong, words in (({"formats": ["doc"]}, "format doc: it can be srt, vtt"), ({"formats": []}, "format none"), ({"profile": "x"}, "profile x")):
         with pytest.raises(AvsrError, match=words):
             transcribe_files([video], model=packed, mode="lip", out=tmp_path, **wrong)
+
+
+def test_streams_are_marked_in_every_format_without_being_recognised_again(packed, video, face, tmp_path, capsys):
+    for marked in (False, True):
+        assert transcribe_files([video], model=packed, mode="lip", out=tmp_path, formats=["srt", "vtt", "ass", "txt"], mark_streams=marked) == 0
+        for kind in ("srt", "vtt", "ass", "txt"):
+            assert ("[입술만] " in (tmp_path / f"a clip.{kind}").read_text(encoding="utf-8")) == marked
+    assert "recognised before" in capsys.readouterr().err
+    data = json.loads((tmp_path / "a clip.json").read_text(encoding="utf-8"))
+    assert {segment["source"] for segment in data["segments"]} == {"lips"} and "[" not in data["text"]

@@ -19,6 +19,7 @@ from avsr.media.captions import (
     Cue,
     Word,
     cues_from_words,
+    shared_cue,
     width,
     write_ass,
     write_json,
@@ -82,6 +83,24 @@ def test_layout_of_anything(words):
         check(words, cues)
 
 
+@given(spoken(), st.sampled_from(["[입술만]", "[소리만] (이름이열글자인사람들)"]), st.data())
+@settings(max_examples=200, deadline=None)
+def test_layout_of_marked_speech(words, mark, data):
+    """Marks break no rule: they count as text, each cue of a marked word begins with one, and none stands anywhere else."""
+    marks = data.draw(st.lists(st.sampled_from(["", mark]), min_size=len(words), max_size=len(words)))
+    cues = cues_from_words(words, "sdh", marks=marks)
+    shown = [(cue.text.replace("\n", " "), cue) for cue in cues]
+    assert all(text.count(mark) == text.startswith(f"{mark} ") for text, _ in shown)
+    said: list[list[Word]] = [[], []]
+    for word, own in zip(words, marks):
+        said[bool(own)].append(word)
+    for marked, mine in enumerate(said):
+        texts = [text.removeprefix(mark) for text, _ in shown if text.startswith(mark) == bool(marked)]
+        assert squeeze("".join(texts)) == squeeze("".join(word.text for word in mine))
+    every = [Word(cue.start, cue.end, text) for text, cue in shown]
+    check(every, cues)
+
+
 def test_breaks_between_eojeol_and_evenly():
     text = "아버지가 방에 들어가신다 그리고 어머니는 나오신다"
     words = [Word(i * 0.4, i * 0.4 + 0.4, word) for i, word in enumerate(text.split())]
@@ -101,6 +120,18 @@ def test_short_cue_is_held_and_long_word_is_split():
     assert cue.text == "가" * 16 + "\n" + "가" * 4
 
 
+def test_a_mark_that_leaves_no_room_in_its_line_has_it_alone():
+    (cue,) = cues_from_words([Word(0, 3, "가" * 20)], marks=["[입술만]"])[:1]
+    assert cue.text == "[입술만]\n" + "가" * 16
+
+
+def test_two_in_turn_share_a_cue_a_line_each():
+    assert shared_cue(("네", "그래요"), 1.0, 1.9) == Cue(1.0, 1.9, "- 네\n- 그래요")
+    assert shared_cue(("네", "그래요 알겠습니다 내일 봐요"), 1.0, 1.9).end == pytest.approx(1 + 16.5 / 14, abs=0.001), "until it is read"
+    assert shared_cue(("네", "그래요 알겠습니다 내일 봐요"), 1.0, 1.9, until=2.0).end == pytest.approx(1.92), "or somebody speaks"
+    assert shared_cue(("네", "한 줄에는 다 들어가지 않는 긴 말씀"), 1.0, 1.9) is None and shared_cue(("네", "그래"), 1.0, 8.1) is None
+
+
 def test_no_words_no_cues():
     assert cues_from_words([]) == [] and cues_from_words([Word(0, 1, "  ")]) == []
     with pytest.raises(MediaError, match="no number"):
@@ -114,7 +145,7 @@ def test_srt(tmp_path):
     write_srt(tmp_path / "a.srt", CUES)
     assert (tmp_path / "a.srt").read_bytes().decode("utf-8") == (
         "1\n00:00:00,000 --> 00:00:01,500\n안녕하세요 {웃음}\n<b>여러분</b> & 1 -- > 2\n\n"
-        "2\n01:01:01,040 --> 01:01:02,000\n김: 끝\n"
+        "2\n01:01:01,040 --> 01:01:02,000\n끝\n"
     )
 
 
