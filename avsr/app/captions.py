@@ -18,18 +18,18 @@ def stored_cues(result: Result) -> list[StoredCue]:
     """The captions of a whole result, numbered from 1."""
     from avsr.decoding.cues import cues_of, name_of
 
-    several = len(result.speakers) > 1
+    called = {segment.speaker: None if segment.speaker is None else name_of(segment.speaker, {}) for segment in result.segments}
     found = []
     for number, cue in enumerate(cues_of(result, _PROFILE, {}), 1):
-        on = [segment for segment in result.segments if segment.start < cue.end and cue.start < segment.end] or result.segments
-        speaker = name_of(on[0].speaker, {}) if several and on[0].speaker is not None else None
-        found.append(_stored(number, cue, on, speaker))
+        on = [segment for segment in result.segments if segment.start < cue.end and cue.start < segment.end]
+        own = [segment for segment in on if cue.speaker is None or called[segment.speaker] == cue.speaker]
+        found.append(_stored(number, cue, own or on or result.segments))
     return found
 
 
 def draft_cues(segment: Segment, count: int) -> list[StoredCue]:
     """Captions of a segment alone, before what comes next is known, numbered from `count` + 1."""
-    return [_stored(number, cue, [segment], None) for number, cue in enumerate(cues_from_words(segment.words, _PROFILE), count + 1)]
+    return [_stored(number, cue, [segment]) for number, cue in enumerate(cues_from_words(segment.words, _PROFILE), count + 1)]
 
 
 def as_cues(stored: Sequence[StoredCue]) -> list[Cue]:
@@ -37,9 +37,9 @@ def as_cues(stored: Sequence[StoredCue]) -> list[Cue]:
     return [Cue(cue.start, cue.end, cue.text) for cue in stored]
 
 
-def _stored(number: int, cue: Cue, segments: Sequence[Segment], speaker: str | None) -> StoredCue:
+def _stored(number: int, cue: Cue, segments: Sequence[Segment]) -> StoredCue:
     sources = {segment.source for segment in segments}
     words = [word for segment in segments for word in segment.words if word.start < cue.end and cue.start < word.end]
     sure = [word.confidence for word in words if word.confidence is not None]
     confidence = round(sum(sure) / len(sure), 3) if sure else None
-    return StoredCue(number, cue.start, cue.end, cue.text, sources.pop() if len(sources) == 1 else "both", confidence, speaker)
+    return StoredCue(number, cue.start, cue.end, cue.text, sources.pop() if len(sources) == 1 else "both", confidence, cue.speaker)

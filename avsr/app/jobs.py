@@ -50,8 +50,10 @@ class Jobs(Protocol):
     def claim(self, worker: str) -> Job | None:
         """The job that has waited longest is this worker's for `LEASE` seconds; None where none waits."""
 
-    def beat(self, job: Job, step: str, done: float, total: float | None, cues: Sequence[StoredCue] = ()) -> bool:
-        """A sign of life, and more drafted captions; False where the job is not this worker's any more, who then must let go of it."""
+    def beat(
+        self, job: Job, step: str, done: float, total: float | None, left: float | None = None, cues: Sequence[StoredCue] = ()
+    ) -> bool:
+        """A sign of life, how many seconds it will still take, and more drafted captions; False where the job is not this worker's any more, who then must let go of it."""
 
     def finish(self, job: Job, cues: Sequence[StoredCue] | None = None, **video: object) -> bool:
         """The job is done, with these captions in the place of all drafts, and columns of the video; False as in `beat`."""
@@ -103,7 +105,7 @@ class SqliteJobs:
             job = Job(row["id"], row["video"], row["task"], secrets.token_hex(8))
             database.execute(
                 "UPDATE job SET state = 'running', step = 'loading', claim = ?, worker = ?, lease = ?, began = ?, done = 0, total = NULL, "
-                "stepped = NULL WHERE id = ?",
+                "until = NULL WHERE id = ?",
                 (job.claim, worker, now + LEASE, now, job.id),
             )
             if job.task == CAPTIONS:
@@ -111,20 +113,19 @@ class SqliteJobs:
                 set_cues(database, job.video, [])
         return job
 
-    def beat(self, job: Job, step: str, done: float, total: float | None, cues: Sequence[StoredCue] = ()) -> bool:
+    def beat(
+        self, job: Job, step: str, done: float, total: float | None, left: float | None = None, cues: Sequence[StoredCue] = ()
+    ) -> bool:
         now = self._clock()
         with self._store.change() as database:
             row = self._mine(database, job)
             if row is None:
                 return False
             # A job that gets on is none that kills its workers: what earlier tries have cost is forgotten.
-            tries = 0.0 if done > (row["stepped_done"] or 0.0) and row["step"] == "reading" else row["tries"]
-            stepped, stepped_done = row["stepped"], row["stepped_done"]
-            if step != row["step"] or stepped is None:
-                stepped, stepped_done = now, done
+            tries = 0.0 if row["step"] == step and done > row["done"] else row["tries"]
             database.execute(
-                "UPDATE job SET lease = ?, step = ?, done = ?, total = ?, tries = ?, stepped = ?, stepped_done = ? WHERE id = ?",
-                (now + LEASE, step, done, total, tries, stepped, stepped_done, job.id),
+                "UPDATE job SET lease = ?, step = ?, done = ?, total = ?, until = ?, tries = ? WHERE id = ?",
+                (now + LEASE, step, done, total, None if left is None else now + left, tries, job.id),
             )
             add_cues(database, job.video, cues)
         return True
@@ -178,11 +179,10 @@ class SqliteJobs:
         position = left = None
         if row["state"] == "queued":
             position = connection.execute("SELECT COUNT(*) FROM job WHERE state = 'queued' AND id <= ?", (row["id"],)).fetchone()[0]
-        elif row["state"] == "running" and row["stepped"] is not None and row["total"]:
-            gone, spent = row["done"] - row["stepped_done"], self._clock() - row["stepped"]
-            left = (row["total"] - row["done"]) * spent / gone if gone > 0 and spent > 0 else None
+        elif row["state"] == "running" and row["until"] is not None:
+            left = max(0.0, row["until"] - self._clock())
         step = row["step"] if row["state"] == "running" else "queued"
-        return Progress(row["state"], step, row["done"], row["total"], None if left is None else max(0.0, left), position)
+        return Progress(row["state"], step, row["done"], row["total"], left, position)
 
     @staticmethod
     def _mine(database: sqlite3.Connection, job: Job) -> sqlite3.Row | None:

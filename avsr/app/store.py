@@ -22,7 +22,7 @@ CREATE INDEX video_owner ON video (owner, created);
 CREATE TABLE job (
     id INTEGER PRIMARY KEY AUTOINCREMENT, video TEXT NOT NULL REFERENCES video ON DELETE CASCADE, task TEXT NOT NULL,
     state TEXT NOT NULL, claim TEXT, worker TEXT, lease REAL, tries REAL NOT NULL DEFAULT 0, began REAL,
-    step TEXT NOT NULL DEFAULT 'queued', done REAL NOT NULL DEFAULT 0, total REAL, stepped REAL, stepped_done REAL, UNIQUE (video, task)
+    step TEXT NOT NULL DEFAULT 'queued', done REAL NOT NULL DEFAULT 0, total REAL, until REAL, UNIQUE (video, task)
 );
 CREATE INDEX job_state ON job (state, id);
 CREATE TABLE cue (

@@ -18,6 +18,7 @@ from avsr.app.jobs import BEAT, CAPTIONS, Job, SqliteJobs
 from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings
 from avsr.app.store import Store, StoredCue, Video
 from avsr.decoding.checkpoint import Checkpoint, identity_of
+from avsr.decoding.time_left import TimeLeft
 from avsr.errors import AvsrError, NoFaceError
 from avsr.files import replace_file
 
@@ -85,14 +86,15 @@ class Worker:
         drafts = _Drafts(life)
         identity = identity_of(folder / MEDIA, {"mode": video.mode, "ear": self.settings.ear, "model": recognizer.packed.path})
         checkpoint = _TellingCheckpoint(folder / PART, identity, drafts.add)
-        life.tell("reading", checkpoint.done, video.duration or None)
+        left = TimeLeft(video.duration or 0.0)
+        told = lambda done: life.tell("reading", done, video.duration, left.left)  # noqa: E731
+        told(checkpoint.done)
         for segment in checkpoint.segments:
             drafts.add(segment)
         try:
             result = recognizer.transcribe(
-                folder / MEDIA, video.mode, progress=lambda done: life.tell("reading", done, video.duration or None),
-                checkpoint=checkpoint, faces=_FACES,
-            )  # fmt: skip
+                folder / MEDIA, video.mode, progress=told, time_left=left, checkpoint=checkpoint, faces=_FACES
+            )
         finally:
             checkpoint.close()
         life.tell("writing", result.duration, result.duration)
@@ -138,16 +140,17 @@ class _Life:
     def __init__(self, jobs: SqliteJobs, job: Job) -> None:
         self._jobs, self._job = jobs, job
         self._now: tuple[str, float, float | None] = ("loading", 0.0, None)
+        self._left: Callable[[], float | None] = lambda: None
         self._drafts: list[StoredCue] = []
         self._told, self._lock, self._ended = 0.0, threading.Lock(), threading.Event()
         self._mine = True
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._thread.start()
 
-    def tell(self, step: str, done: float, total: float | None) -> None:
+    def tell(self, step: str, done: float, total: float | None, left: Callable[[], float | None] = lambda: None) -> None:
         with self._lock:
             soon = step != self._now[0] or self._drafts or time.monotonic() - self._told > BEAT / 4
-            self._now = (step, done, total)
+            self._now, self._left = (step, done, total), left
             if soon:
                 self._send()
         if not self._mine:
@@ -168,7 +171,7 @@ class _Life:
                 self._send()
 
     def _send(self) -> None:
-        self._mine = self._mine and self._jobs.beat(self._job, *self._now, self._drafts)
+        self._mine = self._mine and self._jobs.beat(self._job, *self._now, self._left(), self._drafts)
         self._drafts = []
         self._told = time.monotonic()
 

@@ -45,7 +45,7 @@ def test_jobs_are_claimed_in_turn_and_finished(table):
     assert [jobs.progress(id, CAPTIONS).position for id in ("b", "a")] == [1, 2]
     job = jobs.claim("one")
     assert job.video == "b" and store.video("b").state == "running" and jobs.progress("a", CAPTIONS).position == 1
-    assert jobs.beat(job, "reading", 10.0, 60.0, [a_cue(1)]) and store.cues("b") == [a_cue(1)]
+    assert jobs.beat(job, "reading", 10.0, 60.0, 5.0, [a_cue(1)]) and store.cues("b") == [a_cue(1)]
     assert jobs.finish(job, [a_cue(1, "나"), a_cue(2)], used="av")
     assert store.video("b").state == "done" and [cue.text for cue in store.cues("b")] == ["나", "가"]
     assert not jobs.finish(job, []) and not jobs.fail(job, "failed", "too late")
@@ -56,11 +56,11 @@ def test_a_worker_that_is_not_heard_of_loses_its_job_and_cannot_finish_it(table)
     store, jobs, clock = table
     jobs.add("a", CAPTIONS)
     late = jobs.claim("one")
-    jobs.beat(late, "reading", 5.0, 60.0, [a_cue(1)])
+    jobs.beat(late, "reading", 5.0, 60.0, None, [a_cue(1)])
     clock.now += LEASE + 1
     job = jobs.claim("two")
     assert job.id == late.id and store.cues("a") == []
-    assert not jobs.beat(late, "reading", 6.0, 60.0, [a_cue(1)]) and not jobs.finish(late, [a_cue(1)])
+    assert not jobs.beat(late, "reading", 6.0, 60.0, None, [a_cue(1)]) and not jobs.finish(late, [a_cue(1)])
     assert jobs.finish(job, [a_cue(1)]) and len(store.cues("a")) == 1
 
 
@@ -80,16 +80,15 @@ def test_a_video_that_ends_its_workers_is_given_up_but_not_one_that_gets_on(tabl
     assert jobs.claim("one") is None and jobs.add("a", CAPTIONS)
 
 
-def test_the_time_left_is_by_the_pace_of_reading(table):
+def test_the_time_left_goes_down_between_two_signs_of_life(table):
     _, jobs, clock = table
     jobs.add("a", CAPTIONS)
     job = jobs.claim("one")
-    clock.now += 5
     jobs.beat(job, "reading", 0.0, 60.0)
     assert jobs.progress("a", CAPTIONS).left is None
-    clock.now += 4
-    jobs.beat(job, "reading", 20.0, 60.0)
-    assert jobs.progress("a", CAPTIONS).left == pytest.approx(8.0)
+    jobs.beat(job, "reading", 20.0, 60.0, 8.0)
+    clock.now += 3
+    assert jobs.progress("a", CAPTIONS).left == pytest.approx(5.0)
 
 
 def test_jobs_that_take_too_long_are_told(table):
@@ -116,9 +115,9 @@ def test_a_deleted_video_takes_its_jobs_and_captions_along(table):
     store, jobs, _ = table
     jobs.add("a", CAPTIONS)
     job = jobs.claim("one")
-    jobs.beat(job, "reading", 1.0, 60.0, [a_cue(1)])
+    jobs.beat(job, "reading", 1.0, 60.0, None, [a_cue(1)])
     assert store.remove_video("a") and not store.remove_video("a")
-    assert not jobs.beat(job, "reading", 2.0, 60.0, [a_cue(2)]) and not jobs.finish(job, [a_cue(1)])
+    assert not jobs.beat(job, "reading", 2.0, 60.0, None, [a_cue(2)]) and not jobs.finish(job, [a_cue(1)])
     assert store.cues("a") == [] and jobs.waiting() == 0
 
 
