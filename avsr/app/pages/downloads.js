@@ -21,6 +21,7 @@ const stem = (name) => name.replace(/\.[^.]{1,5}$/, "");
 export class Downloads {
   #video = null;
   #wanted = null; // the id of the video whose burned file shall be saved as soon as it is there
+  #saved = null; // the id of the video whose burned file was saved last
   #said = "";
 
   /** `ready()` resolves to whether all edits are with the server; `burning(video)` is told that the server has begun. */
@@ -82,8 +83,12 @@ export class Downloads {
 
   async #burn() {
     const { id } = this.#video;
-    if (this.awaited) return;
+    if (byId("burn").getAttribute("aria-disabled") === "true") return;
     if (!(await this.ready())) return;
+    if (this.#video.burn.state === "done") {
+      this.#saveBurned();
+      return;
+    }
     this.#wanted = id;
     // What an earlier burning came to is no news of this one.
     putVideo({ ...this.#video, burn: { state: "none", done: 0, total: null } });
@@ -98,12 +103,12 @@ export class Downloads {
   }
 
   #showBurn() {
-    const { id, name, burn } = this.#video;
+    const { id, burn } = this.#video;
     const going = burn.state === "queued" || burn.state === "running" || (this.awaited && burn.state === "none");
     const done = burn.state === "done";
     const failed = burn.state === "failed" && !going;
     byId("burn").setAttribute("aria-disabled", String(going));
-    byId("burn-status").hidden = !(going || done || failed);
+    byId("burn-status").hidden = !(going || failed || (done && (this.awaited || this.#saved === id)));
     const bar = byId("burn-bar");
     bar.hidden = !going;
     const words = going ? (burn.state === "running" ? "burning" : "burnQueued") : done ? "burned" : "burnFailed";
@@ -111,18 +116,21 @@ export class Downloads {
     const amount = burn.state === "running" && burn.total;
     setText(byId("burn-detail"), amount ? say("secondsDone", { done: clock(burn.done), all: clock(burn.total) }) : "");
     if (going) fillBar(bar, amount ? Math.min(1, burn.done / burn.total) : null, say("burning"));
-    const link = byId("burn-link");
-    link.hidden = !done;
-    link.href = videoPath(id, "/burned.mp4?download=1");
-    link.download = `${stem(name)}.captioned.mp4`;
 
     if ((going || failed || this.awaited) && this.#said !== words) announce(say(words));
     this.#said = words;
     if (this.awaited && done) {
       this.#wanted = null;
-      link.click();
+      this.#saveBurned();
     } else if (failed) {
       this.#wanted = null;
     }
+  }
+
+  #saveBurned() {
+    const { id, name } = this.#video;
+    this.#saved = id;
+    const href = videoPath(id, "/burned.mp4?download=1");
+    make("a", { href, download: `${stem(name)}.captioned.mp4` }).click();
   }
 }

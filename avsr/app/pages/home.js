@@ -111,6 +111,7 @@ export function drawVideos(remove, cancel) {
     drawRow(row, video, upload, { remove, cancel });
   });
   const note = byId("videos-note");
+  list.hidden = items.length === 0; // an empty list is nothing to a screen reader
   note.hidden = items.length > 0;
   setText(note, say(loaded ? "noVideos" : "loadingVideos"));
 }
@@ -148,7 +149,7 @@ function drawRow(row, video, upload, { remove, cancel }) {
   }
   setText(row.label, state.label);
   setText(row.detail, state.detail);
-  row.bar.hidden = state.tone === "done" || state.tone === "failed";
+  row.bar.hidden = state.tone === "done" || state.tone === "failed" || state.step === 1; // waiting makes no headway
   if (!row.bar.hidden) fillBar(row.bar, state.fraction, `${name}: ${state.label}`);
 
   const length = video?.duration ? clock(video.duration) : "";

@@ -167,12 +167,13 @@ export class Viewer {
     titleWindow(name, state);
     announceState(this.#id, name, state);
     this.#drawStatus(video, upload, state);
+    this.#drawCues(video, state);
     if (!video) return;
     this.#drawFacts(video);
-    if (["queued", "running", "done"].includes(video.state) && !upload) {
+    if (video.state === "failed") this.player.unload();
+    else if (["queued", "running", "done"].includes(video.state) && !upload) {
       this.player.load(videoPath(video.id, "/media"), video.has_picture);
     }
-    this.#drawCues(video);
     this.downloads.show(video);
   }
 
@@ -186,10 +187,11 @@ export class Viewer {
     setText(byId("status-label"), state.label);
     setText(byId("status-detail"), state.detail);
     const bar = byId("status-bar");
-    bar.hidden = state.tone === "failed";
+    bar.hidden = state.tone === "failed" || state.step === 1;
     if (!bar.hidden) fillBar(bar, state.fraction, state.label);
     const ours = Boolean(upload?.active);
     byId("resume").hidden = ours || !(video?.state === "uploading" || state.tone === "failed");
+    setText(byId("resume"), say(state.tone === "failed" ? "chooseOther" : "chooseSame"));
     byId("retry").hidden = upload?.phase !== "waiting";
     byId("cancel").hidden = !ours;
     byId("remove").hidden = ours || !video;
@@ -205,13 +207,18 @@ export class Viewer {
     setText(byId("facts"), facts.filter(Boolean).join(" · "));
   }
 
-  #drawCues(video) {
-    const reading = video.state === "running";
-    const done = video.state === "done" && this.#final;
+  #drawCues(video, state) {
+    const reading = video?.state === "running";
+    const done = video?.state === "done" && this.#final;
     const any = this.list.cues.length > 0;
-    byId("cues-section").hidden = !(reading || video.state === "done");
+    byId("cues-section").hidden = state.tone === "failed";
+    byId("cue-list").hidden = !any;
+    byId("follow-row").hidden = !any;
     const note = byId("cues-note");
-    const words = reading ? (any ? "drafts" : "cuesComing") : done && !any ? "cuesNone" : "";
+    let words = "";
+    if (reading) words = any ? "drafts" : "cuesComing";
+    else if (done) words = any ? "" : "cuesNone";
+    else if (video?.state !== "done") words = "cuesLater";
     note.hidden = !words;
     setText(note, words ? say(words) : "");
     byId("keys-help").hidden = !(done && any);
