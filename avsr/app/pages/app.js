@@ -234,6 +234,8 @@ function start() {
     if (running || waitingFiles.length || viewer.unsaved) event.preventDefault();
   });
   document.addEventListener("avsr:token", showToken);
+  // The cookie has the token now; it shall not stay in the address, which is shown, shared and kept.
+  if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname + location.hash);
   route();
   getJson("/api/config").then(
     (value) => {
