@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.page_driver import WAIT_MS
 from tests.media_maker import make_video
 
 BROWSER = os.environ.get("AVSR_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -75,6 +76,7 @@ def browser() -> Iterator:
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it")
     if not BROWSER:
         pytest.skip("Chromium is absent: tools/install.sh --browser brings it (or set AVSR_CHROMIUM)")
+    api.expect.set_options(timeout=WAIT_MS)
     with api.sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, which containers run as.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -91,7 +93,7 @@ def open_page(browser, server) -> Iterator:
     def start(url: str = server, **options):
         context = browser.new_context(**{"locale": "ko-KR", "viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(WAIT_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: wrongs.append(str(error)))
         page.on("console", lambda line: "Content Security Policy" in line.text and wrongs.append(line.text))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-WAIT_MS = 15_000
+WAIT_MS = 30_000
+"""Long, for machines that are busy with something else."""
 
 
 def choose(page, path: str | Path) -> None:
@@ -17,8 +18,8 @@ def choose(page, path: str | Path) -> None:
 
 def wait_done(page) -> None:
     """Wait until the open video has its final captions."""
-    page.wait_for_selector("#take:not([hidden])", timeout=WAIT_MS)
-    page.wait_for_selector(".cue-edit:not([hidden])", timeout=WAIT_MS)
+    page.wait_for_selector("#take:not([hidden])")
+    page.wait_for_selector(".cue-edit:not([hidden])")
 
 
 def finished(page, path: str | Path) -> None:

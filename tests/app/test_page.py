@@ -6,7 +6,18 @@ import json
 
 import pytest
 
-from tests.app.page_driver import MadeAnswers, Patches, choose, finished, made_cue, made_video, save, texts, wait_done, wait_until
+from tests.app.page_driver import (
+    MadeAnswers,
+    Patches,
+    choose,
+    finished,
+    made_cue,
+    made_video,
+    save,
+    texts,
+    wait_done,
+    wait_until,
+)
 
 expect = pytest.importorskip(
     "playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it"
@@ -36,8 +47,10 @@ def test_a_dropped_file_is_uploaded(page, clip):
         """async (bytes) => {
             const data = new DataTransfer();
             data.items.add(new File([new Uint8Array(bytes)], "끌어온 영상.mp4", { type: "video/mp4" }));
-            for (const kind of ["dragenter", "dragover", "drop"])
-                document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+            for (const kind of ["dragenter", "dragover", "drop"]) {
+                const options = { dataTransfer: data, bubbles: true, cancelable: true };
+                document.body.dispatchEvent(new DragEvent(kind, options));
+            }
         }""",
         list(clip.read_bytes()),
     )
@@ -64,7 +77,11 @@ def test_a_reload_keeps_the_video_open(page, clip):
     "changes, label, detail",
     [
         ({"state": "uploading", "offset": 5_000_000}, "올리다 멈춤", "20 MB 중 5 MB · 같은 파일을 다시 고르면"),
-        ({"state": "queued", "progress": {"step": "queued", "position": 3, "left": 130}}, "차례를 기다리는 중", "3번째 차례 · 약 2분"),
+        (
+            {"state": "queued", "progress": {"step": "queued", "position": 3, "left": 130}},
+            "차례를 기다리는 중",
+            "3번째 차례 · 약 2분",
+        ),
         ({"state": "running", "progress": {"step": "loading"}}, "읽을 준비를 하는 중", ""),
         (
             {"state": "running", "progress": {"step": "reading", "done": 30, "total": 90, "left": 42}},
@@ -165,8 +182,9 @@ def test_escape_leaves_a_cue_as_it_was(page, clip):
 def test_enter_that_ends_a_composed_syllable_saves_nothing(page, clip):
     finished(page, clip)
     page.locator(".cue-edit").first.click()
-    composing = "(field) => field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true}))"
-    page.locator(".edit-field").evaluate(composing)
+    event = "new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true })"
+    page.locator(".edit-field").fill("쓰는 중")
+    page.locator(".edit-field").evaluate(f"(field) => field.dispatchEvent({event})")
     expect(page.locator(".edit-field")).to_be_visible()
 
 
@@ -200,7 +218,8 @@ def test_badges_differ_in_words_and_form_not_in_colour_alone(page, server):
     page.reload()
     badges = page.locator(".badge")
     expect(badges).to_have_text(["읽은 것: 소리+입술", "읽은 것: 소리", "읽은 것: 입술", "읽은 것: 소리+입술"])
-    forms = badges.evaluate_all("(all) => all.map((one) => getComputedStyle(one).borderStyle + one.querySelectorAll('svg').length)")
+    form = "getComputedStyle(one).borderStyle + one.querySelectorAll('svg').length"
+    forms = badges.evaluate_all(f"(all) => all.map((one) => {form})")
     assert forms[:3] == ["solid2", "solid1", "dashed1"]
     expect(page.locator(".cue").nth(3)).to_contain_text("민지:")
 
@@ -298,7 +317,8 @@ def test_delete_asks_first(page, clip):
 
 
 def test_the_language_is_the_browsers_and_a_choice_is_remembered(open_page):
-    for locale, heading in [("ko-KR", "영상에 자막을 답니다"), ("en-US", "Captions for your video"), ("ja-JP", "영상에 자막을 답니다")]:
+    headings = {"ko-KR": "영상에 자막을 답니다", "en-US": "Captions for your video", "ja-JP": "영상에 자막을 답니다"}
+    for locale, heading in headings.items():
         expect(open_page(locale=locale).locator("#home-heading")).to_have_text(heading)
     page = open_page()
     page.click("#language")

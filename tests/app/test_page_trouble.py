@@ -57,11 +57,11 @@ def test_an_interrupted_upload_goes_on_after_a_reload(page, large_clip):
 
 
 def test_a_broken_line_is_waited_out(page, clip):
-    patches = Patches(page, break_next=1)
+    patches = Patches(page, break_next=2)
     choose(page, clip)
     expect(page.locator("#status-detail")).to_contain_text("연결이 끊겼습니다")
     wait_done(page)
-    assert patches.count == 2
+    assert patches.count == 3
 
 
 def test_a_wait_can_be_cut_short(page, clip):
@@ -79,7 +79,7 @@ def test_a_wrong_offset_is_asked_for_again(page, clip):
 
 
 def test_a_busy_server_is_waited_for(page, clip):
-    answers = iter([{"status": 429, "headers": {"Retry-After": "2"}}])
+    answers = iter([{"status": 429, "headers": {"Retry-After": "3"}}])
 
     def begin(route):
         answer = next(answers, None)

@@ -11,10 +11,31 @@ export const LOW_CONFIDENCE = 0.6;
 /** After someone has scrolled by hand the list does not follow the video for this long. */
 const HANDS_OFF_MS = 6000;
 
-const SOURCES = { both: "sourceBoth", voice: "sourceVoice", lips: "sourceLips" };
+const SOURCES = {
+  both: { words: "sourceBoth", icons: ["voice", "lips"] },
+  voice: { words: "sourceVoice", icons: ["voice"] },
+  lips: { words: "sourceLips", icons: ["lips"] },
+};
 
 /** A cue that nobody has looked at although the recogniser was not sure. */
 export const needsCheck = (cue) => !cue.edited && cue.confidence !== null && cue.confidence < LOW_CONFIDENCE;
+
+/** What it was read from, whether someone should look at it, whether someone has changed it. */
+function makeMarks(cue) {
+  const marks = [];
+  const source = SOURCES[cue.source];
+  if (source) {
+    const unseen = make("span", { class: "unseen", text: `${say("sourceIs")} ` });
+    marks.push(make("span", { class: `badge ${cue.source}` }, ...source.icons.map(icon), unseen, say(source.words)));
+  }
+  if (needsCheck(cue)) {
+    const percent = Math.round(100 * cue.confidence);
+    const sure = make("span", { class: "sure", text: say("sureness", { percent }) });
+    marks.push(make("span", { class: "mark check" }, icon("warn"), `${say("lowConfidence")} `, sure));
+  }
+  if (cue.edited) marks.push(make("span", { class: "mark" }, icon("check"), say("edited")));
+  return marks;
+}
 
 export class CueList {
   #list = byId("cue-list");
@@ -31,7 +52,8 @@ export class CueList {
     this.save = save;
     this.play = play;
     this.#list.addEventListener("keydown", (event) => this.#key(event));
-    for (const kind of ["wheel", "touchmove"]) addEventListener(kind, () => (this.#touched = Date.now()), { passive: true });
+    const touch = () => (this.#touched = Date.now());
+    for (const kind of ["wheel", "touchmove"]) addEventListener(kind, touch, { passive: true });
     byId("to-check").addEventListener("click", () => this.#nextToCheck());
   }
 
@@ -126,7 +148,8 @@ export class CueList {
       text: make("span", { class: "cue-text", lang: "ko" }),
       marks: make("div", { class: "marks" }),
     };
-    row.jump = make("button", { type: "button", class: "cue-jump", tabindex: "-1" }, row.time, make("span", { class: "cue-words" }, row.speaker, " ", row.text));
+    const words = make("span", { class: "cue-words" }, row.speaker, " ", row.text);
+    row.jump = make("button", { type: "button", class: "cue-jump", tabindex: "-1" }, row.time, words);
     row.edit = make("button", { type: "button", class: "quiet cue-edit", tabindex: "-1" }, icon("edit"));
     row.item = make("li", { class: "cue" }, row.jump, row.edit, row.marks);
     row.jump.addEventListener("click", () => {
@@ -149,18 +172,7 @@ export class CueList {
     row.edit.setAttribute("aria-label", say("editCue", { n: cue.n }));
     row.edit.title = say("edit");
     row.item.classList.toggle("low", needsCheck(cue));
-    const source = cue.source in SOURCES ? cue.source : null;
-    row.marks.replaceChildren(
-      ...[
-        source && make("span", { class: `badge ${source}` }, ...this.#sourceIcons(source), make("span", { class: "unseen", text: `${say("sourceIs")} ` }), say(SOURCES[source])),
-        needsCheck(cue) && make("span", { class: "mark check" }, icon("warn"), `${say("lowConfidence")} `, make("span", { class: "sure", text: say("lowConfidenceTitle", { percent: Math.round(100 * cue.confidence) }) })),
-        cue.edited && make("span", { class: "mark" }, icon("check"), say("edited")),
-      ].filter(Boolean),
-    );
-  }
-
-  #sourceIcons(source) {
-    return { both: ["voice", "lips"], voice: ["voice"], lips: ["lips"] }[source].map(icon);
+    row.marks.replaceChildren(...makeMarks(cue));
   }
 
   /** Puts the rows in order of time and gives the Tab key one of them. */
@@ -206,7 +218,8 @@ export class CueList {
     const last = this.#order.length - 1;
     const goal = { ArrowDown: Math.min(place + 1, last), ArrowUp: Math.max(place - 1, 0), Home: 0, End: last }[event.key];
     if (goal !== undefined) this.#focus(this.#order[goal]);
-    else if ((event.key === "F2" || event.code === "KeyE") && this.#editable) this.edit(row.cue.n); // code: ㄷ is there too
+    // The key's place, not its letter: with Korean input it is ㄷ.
+    else if ((event.key === "F2" || event.code === "KeyE") && this.#editable) this.edit(row.cue.n);
     else return;
     event.preventDefault();
   }
@@ -256,8 +269,10 @@ export class CueList {
   #reveal(item, nearest = false) {
     const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
     const box = item.getBoundingClientRect();
-    const own = this.#list.scrollHeight > this.#list.clientHeight && getComputedStyle(this.#list).overflowY !== "visible";
-    const frame = own ? this.#list.getBoundingClientRect() : { top: byId("player").getBoundingClientRect().bottom, bottom: innerHeight };
+    const { scrollHeight, clientHeight } = this.#list;
+    const own = scrollHeight > clientHeight && getComputedStyle(this.#list).overflowY !== "visible";
+    const below = { top: byId("player").getBoundingClientRect().bottom, bottom: innerHeight };
+    const frame = own ? this.#list.getBoundingClientRect() : below;
     if (!own && frame.top > innerHeight - box.height) return; // the page is scrolled away from the list
     const inside = box.top >= frame.top && box.bottom <= frame.bottom;
     if (nearest && inside) return;

@@ -23,8 +23,10 @@ export function makeEditor(cue, { save, close, play }) {
   field.value = cue.text;
   const problem = make("p", { class: "edit-problem", role: "alert" });
   const saveButton = make("button", { type: "submit", class: "main-button small", text: say("save") });
-  const cancelButton = make("button", { type: "button", class: "small", text: say("cancel"), onclick: () => close(false) });
-  const playButton = make("button", { type: "button", class: "quiet small", onclick: play }, icon("play"), make("span", { text: say("playCue") }));
+  const leave = () => close(false);
+  const cancelButton = make("button", { type: "button", class: "small", text: say("cancel"), onclick: leave });
+  const playWords = make("span", { text: say("playCue") });
+  const playButton = make("button", { type: "button", class: "quiet small", onclick: play }, icon("play"), playWords);
   const form = make(
     "form",
     { class: "edit" },

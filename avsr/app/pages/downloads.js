@@ -38,7 +38,9 @@ export class Downloads {
       this.#open(false);
       button.focus();
     });
-    menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && this.#open(false));
+    menu.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget && !menu.contains(relatedTarget)) this.#open(false);
+    });
     document.addEventListener("pointerdown", (event) => menu.contains(event.target) || this.#open(false));
   }
 
@@ -72,7 +74,8 @@ export class Downloads {
     for (const [words, file] of FILES) {
       if (file.endsWith(".mp4") && !picture) continue;
       const href = videoPath(id, `/${file}?download=1`);
-      list.append(make("li", {}, make("a", { href, download: `${stem(name)}.${file.split(".").pop()}`, text: say(words) })));
+      const download = `${stem(name)}.${file.replace("captions.", "")}`;
+      list.append(make("li", {}, make("a", { href, download, text: say(words) })));
     }
   }
 

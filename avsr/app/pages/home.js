@@ -4,7 +4,7 @@ import { byId, icon, make, setText } from "./dom.js";
 import { bytes, clock, moment, span } from "./formats.js";
 import { describe, fillBar } from "./progress.js";
 import { recall, remember, say } from "./strings.js";
-import { onChange, sortedVideos, uploadOf, uploads } from "./store.js";
+import { onChange, sortedVideos, uploadOf, uploads, videos } from "./store.js";
 import { videoPath } from "./api.js";
 
 const KEPT_MODE = "avsr.mode";
@@ -88,11 +88,9 @@ export function listLoaded() {
 
 /** Rows for uploads that have no video yet, then for the videos, newest first. */
 export function drawVideos(remove, cancel) {
-  const items = [...uploads].reverse().filter((upload) => upload.id === null).map((upload) => ({ key: upload.mark, upload, video: null }));
+  const ours = [...uploads].reverse().filter((upload) => !videos.has(upload.id));
+  const items = ours.map((upload) => ({ key: upload.id ?? upload.mark, upload, video: null }));
   for (const video of sortedVideos()) items.push({ key: video.id, upload: uploadOf(video.id), video });
-  for (const upload of uploads) {
-    if (upload.id !== null && !items.some((item) => item.upload === upload)) items.unshift({ key: upload.id, upload, video: null });
-  }
 
   const list = byId("videos");
   const wanted = new Set(items.map((item) => item.key));
@@ -130,7 +128,8 @@ function makeRow() {
   };
   row.button.addEventListener("click", () => row.act());
   const state = make("p", { class: "state" }, row.mark, row.label, " ", row.detail);
-  row.item = make("li", { class: "video" }, row.picture, make("div", { class: "video-text" }, row.link, state, row.bar, row.facts), row.button);
+  const text = make("div", { class: "video-text" }, row.link, state, row.bar, row.facts);
+  row.item = make("li", { class: "video" }, row.picture, text, row.button);
   return row;
 }
 
@@ -178,5 +177,6 @@ function drawThumbnail(row, video) {
   if (!ready) return;
   const image = make("img", { src: videoPath(video.id, "/thumbnail.jpg"), alt: "", decoding: "async" });
   image.addEventListener("load", () => row.shown === key && row.picture.replaceChildren(image));
-  if (video.state === "running") image.addEventListener("error", () => (row.shown = null), { once: true }); // ask at the next news
+  // It may only come while the video is being read: ask again at the next news.
+  if (video.state === "running") image.addEventListener("error", () => (row.shown = null), { once: true });
 }

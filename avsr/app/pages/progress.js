@@ -1,4 +1,4 @@
-// Puts the state of a video or an upload into words and a fraction, draws it, and tells screen readers about it now and then.
+// Puts the state of a video or an upload into words and a fraction, draws it, and tells screen readers now and then.
 
 import { announce, byId, make, icon, setText } from "./dom.js";
 import { bytes, clock, spanLeft, span } from "./formats.js";
@@ -88,7 +88,7 @@ export function drawSteps(list, state) {
   const finished = state.tone === "done";
   if (list.children.length === 0) {
     for (const _ of STEPS) {
-      list.append(make("li", {}, make("span", { class: "step-mark" }), make("span", { class: "step-name" }), make("span", { class: "unseen" })));
+      list.append(make("li", {}, ...["step-mark", "step-name", "unseen"].map((name) => make("span", { class: name }))));
     }
   }
   STEPS.forEach((key, index) => {

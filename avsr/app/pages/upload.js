@@ -190,7 +190,8 @@ export class Upload extends EventTarget {
       };
       const lose = () => reject(new ApiError(0, "network", ""));
       line.open("PATCH", `/api/uploads/${encodeURIComponent(this.id)}`);
-      const headers = { ...TUS, ...OURS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(start) };
+      const kind = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(start) };
+      const headers = { ...TUS, ...OURS, ...kind };
       for (const [name, value] of Object.entries(headers)) line.setRequestHeader(name, value);
       line.upload.onprogress = (event) => {
         watch(STALLED_MS);
