@@ -70,6 +70,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=find_namespace_packages(include=["avsr", "avsr.*"]),
     package_data={
+        "avsr.app.pages": ["*"],
         "avsr.lips": ["speaking.pth"],
         "avsr.corpora.talking_heads.lexicon": ["*.yaml"],
         "avsr.corpora.talking_heads.quickstart": ["*"],

@@ -153,7 +153,9 @@ def build_token_list(
             if vocab_size < 4:
                 raise AvsrError(f"a vocabulary of {vocab_size} has no room beside {BLANK}, {UNKNOWN} and {SOS_EOS}")
             ordered = ordered[: vocab_size - 3]
-        learned = [SPACE if token == " " else token for token in ordered]
+        # By code point, not by count: with more text of the same letters the list stays as it is, and so does what a model's heads
+        # have learnt of it.
+        learned = [SPACE if token == " " else token for token in sorted(ordered)]
     tokenizer = Tokenizer(token_type, [BLANK, UNKNOWN, *learned, SOS_EOS], model)
     tokenizer.save(Path(out_dir))
     return tokenizer

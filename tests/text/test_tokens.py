@@ -97,3 +97,11 @@ def test_wrong_input_gets_a_sentence(tmp_path):
         Tokenizer("char", ["가", "나", "다"])
     with pytest.raises(IndexError, match="outside"):
         Tokenizer("char", ["<blank>", "<unk>", "가", "<sos/eos>"]).decode([9])
+
+
+@pytest.mark.parametrize("token_type", ["jamo", "char"])
+def test_more_text_of_the_same_letters_gives_the_same_list(tmp_path, token_type):
+    few = ["가나다 라", "나다"]
+    first = build_token_list(few, token_type, out_dir=tmp_path / "few")
+    more = build_token_list([*few, "라라라 라라 가"], token_type, out_dir=tmp_path / "more")
+    assert first.token_list == more.token_list
