@@ -35,6 +35,9 @@ FROZEN = {
     "benchmark": {
         "--data", "--out", "--model", "--conditions", "--noise", "--baseline", "--limit", "--search", "--nj",
     },
+    "serve": {
+        "--data", "--host", "--port", "--token", "--model", "--ear", "--workers", "--max-mb", "--max-minutes", "--max-waiting", "--keep-hours",
+    },
     "doctor": set(),
 }
 

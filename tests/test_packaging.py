@@ -58,8 +58,8 @@ def test_scripts_are_runnable(script):
 
 def test_ci_only_calls_the_tests():
     lines = [line for line in read(".ci/run").splitlines() if line and not line.startswith("#")]
-    assert lines[-2:] == ["./tools/install.sh --ocr || true", "exec ./tools/test.sh"]
-    assert len(lines) == 4
+    assert lines[-3:] == ["./tools/install.sh --ocr || true", "./tools/install.sh --browser || true", "exec ./tools/test.sh"]
+    assert len(lines) == 5
 
 
 def bare_tools(place: Path) -> Path:
@@ -140,9 +140,9 @@ def test_ocr_that_cannot_be_had_is_one_sentence(ocr):
     code, said, _ = ocr(apt_get="echo E: no network >&2; exit 100")
     assert code == 1 and "E: no network\n" in said and said.endswith("or what your system calls them.\n")
     code, said, _ = ocr(apt_get="exit 0")
-    assert code == 1 and "tesseract lists no Korean" in said
+    assert code == 1 and "yet tesseract with its Korean data is missing" in said
 
 
 def test_installing_refuses_an_option_that_it_does_not_know():
     done = subprocess.run(["bash", "tools/install.sh", "--orc"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr.startswith("install: --orc: the one option is --ocr") and done.stderr.count("\n") == 1
+    assert done.returncode == 1 and done.stderr.startswith("install: --orc: the options are --ocr and --browser") and done.stderr.count("\n") == 1

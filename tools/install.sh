@@ -5,6 +5,7 @@
 #   AVSR_PYTHON=3.12 tools/install.sh    with this Python, a version or a path, instead of the first that fits
 #   AVSR_EXTRAS=ears tools/install.sh    with faster-whisper too, for avsr transcribe --ear whisper:base; later runs keep it
 #   tools/install.sh --ocr               only Debian's tesseract with its Korean data, for the test that reads burned captions back
+#   tools/install.sh --browser           only Debian's Chromium and a Korean font, for the tests of the server's page
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -78,27 +79,28 @@ install_packages() {
     mv "$stamp.new" "$stamp"
 }
 
-OCR_PACKAGES=(tesseract-ocr tesseract-ocr-kor)
-
 # Where the program is missing it is the shell that answers, and it does not say kor.
 has_ocr() { [[ $'\n'"$(tesseract --list-langs 2>&1)"$'\n' == *$'\n'kor$'\n'* ]]; }
+has_browser() { type -P chromium chromium-browser >/dev/null; }
 
-# Debian's packages, by apt-get as root or through a sudo that asks for no password.
-install_ocr() {
-    local by_hand="install Debian's ${OCR_PACKAGES[*]} by hand, or what your system calls them" root=()
-    if has_ocr; then return; fi
-    type -P apt-get >/dev/null || fail "tesseract with its Korean data is missing and there is no apt-get: $by_hand."
+# install_debian WHAT HAS PACKAGE...: Debian's packages, by apt-get as root or through a sudo that asks for no password.
+install_debian() {
+    local what="$1" has="$2" root=()
+    shift 2
+    local by_hand="install Debian's $* by hand, or what your system calls them"
+    if "$has"; then return; fi
+    type -P apt-get >/dev/null || fail "$what is missing and there is no apt-get: $by_hand."
     if ((EUID)); then
-        sudo -n true 2>/dev/null || fail "tesseract with its Korean data is missing and only root may install it: $by_hand."
+        sudo -n true 2>/dev/null || fail "$what is missing and only root may install it: $by_hand."
         root=(sudo -n)
     fi
     local get=(${root[@]+"${root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120)
-    local add=("${get[@]}" install --yes --no-install-recommends "${OCR_PACKAGES[@]}")
-    say "installing ${OCR_PACKAGES[*]}"
+    local add=("${get[@]}" install --yes --no-install-recommends "$@")
+    say "installing $*"
     # The lists of packages may be absent or old, and bringing them up to date takes the longest.
     "${add[@]}" >/dev/null 2>&1 || { "${get[@]}" update && "${add[@]}"; } >&2 ||
-        fail "apt-get could not install ${OCR_PACKAGES[*]}; the reason is above: $by_hand."
-    has_ocr || fail "${OCR_PACKAGES[*]} are installed, yet tesseract lists no Korean: $by_hand."
+        fail "apt-get could not install $*; the reason is above: $by_hand."
+    "$has" || fail "$* are installed, yet $what is missing: $by_hand."
 }
 
 main() {
@@ -135,6 +137,7 @@ PYTHON
 
 case "$*" in
     "") main ;;
-    --ocr) install_ocr ;;
-    *) fail "$*: the one option is --ocr; what else can be chosen stands at the top of tools/install.sh." ;;
+    --ocr) install_debian "tesseract with its Korean data" has_ocr tesseract-ocr tesseract-ocr-kor ;;
+    --browser) install_debian "Chromium" has_browser chromium fonts-nanum ;;
+    *) fail "$*: the options are --ocr and --browser; what else can be chosen stands at the top of tools/install.sh." ;;
 esac
