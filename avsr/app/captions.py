@@ -33,8 +33,8 @@ def draft_cues(segment: Segment, count: int) -> list[StoredCue]:
 
 
 def as_cues(stored: Sequence[StoredCue]) -> list[Cue]:
-    """What the writers of captions take. Who speaks stands in the text already."""
-    return [Cue(cue.start, cue.end, cue.text) for cue in stored]
+    """What the writers of captions take, without those that a person has emptied. Who speaks stands in the text already."""
+    return [Cue(cue.start, cue.end, cue.text, cue.speaker) for cue in stored if cue.text]
 
 
 def _stored(number: int, cue: Cue, segments: Sequence[Segment]) -> StoredCue:

@@ -60,9 +60,10 @@ def video_routes(uploads: Uploads) -> APIRouter:
 
     @router.patch("/videos/{id}/cues/{n}")
     def edit(request: Request, id: str, n: int, text: str = Body(embed=True)) -> dict:
+        """Change a caption's text; an empty one is left out of what is taken away."""
         video = mine(request, id)
         lines = [" ".join(line.split()) for line in _plain(text).splitlines() if line.strip()]
-        if not lines or len(lines) > _MAX_LINES or max(map(width, lines)) > 2 * LINE:
+        if len(lines) > _MAX_LINES or max(map(width, lines), default=0) > 2 * LINE:
             return refusal(400, "bad_request", f"a caption is one or two lines of at most {LINE} Hangul each.")
         if video.state != "done":
             return refusal(409, "bad_request", "captions can be changed once all are there.")
@@ -103,7 +104,7 @@ def video_routes(uploads: Uploads) -> APIRouter:
         if video.burned is None:
             raise Missing
         kind = Path(video.burned).suffix[1:]
-        return _file(settings.folder(id) / video.burned, f"video/{kind}", _attachment(video, kind, "자막"))
+        return _file(settings.folder(id) / video.burned, f"video/{kind}", _attachment(video, kind, "captioned"))
 
     @router.get("/videos/{id}/soft.mp4")
     async def soft(request: Request, id: str) -> Response:
@@ -120,7 +121,7 @@ def video_routes(uploads: Uploads) -> APIRouter:
             videos = await run_in_threadpool(store.videos, request.scope["owner"]) if id is None else [await run_in_threadpool(mine, request, id)]
             for gone in set(told) - {video.id for video in videos}:
                 del told[gone]
-                yield ServerSentEvent(event="gone", data={"id": gone})
+                yield ServerSentEvent(event="state", data={"id": gone, "state": "deleted"})
             for video in videos:
                 if id is not None:
                     cues = await run_in_threadpool(store.cues, video.id)
@@ -150,7 +151,7 @@ def video_routes(uploads: Uploads) -> APIRouter:
             async for event in news(request, id):
                 yield event
         except Missing:  # deleted meanwhile
-            yield ServerSentEvent(event="gone", data={"id": id})
+            yield ServerSentEvent(event="state", data={"id": id, "state": "deleted"})
 
     return router
 
@@ -185,7 +186,7 @@ def _soft(uploads: Uploads, video: Video) -> Response:
     cues = as_cues(uploads.store.cues(video.id))
     path = mux_captions(uploads.settings.folder(video.id) / MEDIA, cues, Path(folder.name, "soft"))
     kind = path.suffix[1:]
-    headers = _attachment(video, kind, "자막")
+    headers = _attachment(video, kind, "captioned")
     return FileResponse(path, media_type="video/mp4" if kind == "mp4" else "video/x-matroska", headers=headers, background=BackgroundTask(folder.cleanup))
 
 

@@ -9,6 +9,9 @@ from avsr.app.jobs import BURN, CAPTIONS, SqliteJobs
 from avsr.app.store import StoredCue, Video
 from avsr.app.uploads import Uploads
 
+# Why a mode was taken where that was left to the server, as a code, which the page has in its reader's language.
+_REASONS = {"no face was found in it": "no_face", "its sound is silent": "silent"}
+
 
 def video_view(video: Video, uploads: Uploads) -> dict[str, Any]:
     """A video without its captions."""
@@ -25,7 +28,7 @@ def video_view(video: Video, uploads: Uploads) -> dict[str, Any]:
     return {
         "id": video.id, "name": video.name, "state": video.state, "size": video.size, "offset": offset, "created": video.created,
         "expires": video.expires, "duration": video.duration, "has_picture": video.picture, "has_sound": video.sound, "mode": video.mode,
-        "used": video.used, "reason": video.reason, "progress": progress, "error": error, "burn": burn,
+        "used": video.used, "reason": _REASONS.get(video.reason, ""), "progress": progress, "error": error, "burn": burn,
     }  # fmt: skip
 
 

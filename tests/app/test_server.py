@@ -45,9 +45,12 @@ def test_captions_are_corrected_and_downloaded(done):
     assert client.get(f"{place}/captions.vtt").text.startswith("WEBVTT")
     assert client.get(f"{place}/captions.txt").text.startswith("고친 자막 둘째 줄")
     assert json.loads(client.get(f"{place}/captions.json").text)["cues"][0]["edited"]
-    for wrong in ("", "가" * 65, "하나\n둘\n셋"):
+    for wrong in ("가" * 65, "하나\n둘\n셋"):
         assert client.patch(f"{place}/cues/1", json={"text": wrong}).status_code == 400
     assert client.patch(f"{place}/cues/999", json={"text": "가"}).status_code == 404
+    assert client.patch(f"{place}/cues/1", json={"text": " "}).json()["text"] == ""
+    assert client.get(f"{place}/captions.srt").text.count("-->") == srt.text.count("-->") - 1
+    client.patch(f"{place}/cues/1", json={"text": "고친 자막"})
 
 
 def test_the_video_comes_back_with_captions_soft_and_burned(done):

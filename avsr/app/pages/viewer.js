@@ -11,6 +11,7 @@ import { dropVideo, onChange, putVideo, uploadOf, videos } from "./store.js";
 import { say, sayError } from "./strings.js";
 
 const USED = { av: "usedAv", audio: "usedAudio", lip: "usedLip" };
+const REASONS = { no_face: "reasonNoFace", silent: "reasonSilent" };
 
 export class Viewer {
   #id = null;
@@ -201,7 +202,7 @@ export class Viewer {
     const facts = [
       video.duration ? clock(video.duration) : "",
       video.used in USED && video.state === "done" ? say(USED[video.used]) : "",
-      video.state === "done" ? video.reason : "",
+      video.state === "done" && video.reason in REASONS ? say(REASONS[video.reason]) : "",
       video.expires ? say("expires", { when: moment(video.expires) }) : "",
     ];
     setText(byId("facts"), facts.filter(Boolean).join(" · "));

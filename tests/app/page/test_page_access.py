@@ -15,7 +15,7 @@ expect = pytest.importorskip(
 ).expect
 
 INSTALL = "tools/install.sh --browser brings it"
-PAGES = Path(__file__).parents[2] / "avsr/app/pages"
+PAGES = Path(__file__).parents[3] / "avsr/app/pages"
 
 CUES = [
     made_cue(1, "창문을 열어 둘까요?"),
