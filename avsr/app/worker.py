@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from avsr.decoding.result import Segment
 
 _FACES = 4
+_READING = 0.4  # how long it takes to read lips and sound, against looking for faces (benchmarks.time_left)
 _IDLE = 0.25  # seconds between two looks for a job
 _PARENT_DIED = 1  # PR_SET_PDEATHSIG of Linux
 
@@ -86,14 +87,13 @@ class Worker:
         drafts = _Drafts(life)
         identity = identity_of(folder / MEDIA, {"mode": video.mode, "ear": self.settings.ear, "model": recognizer.packed.path})
         checkpoint = _TellingCheckpoint(folder / PART, identity, drafts.add)
-        left = TimeLeft(video.duration or 0.0)
-        told = lambda done: life.tell("reading", done, video.duration, left.left)  # noqa: E731
-        told(checkpoint.done)
+        telling = _Telling(life, video, looks=video.mode != "audio" and bool(video.picture) and self.settings.ear == "native")
+        telling.said(checkpoint.done)
         for segment in checkpoint.segments:
             drafts.add(segment)
         try:
             result = recognizer.transcribe(
-                folder / MEDIA, video.mode, progress=told, time_left=left, checkpoint=checkpoint, faces=_FACES
+                folder / MEDIA, video.mode, progress=telling.said, time_left=telling, checkpoint=checkpoint, faces=_FACES
             )
         finally:
             checkpoint.close()
@@ -174,6 +174,29 @@ class _Life:
         self._mine = self._mine and self._jobs.beat(self._job, *self._now, self._left(), self._drafts)
         self._drafts = []
         self._told = time.monotonic()
+
+
+class _Telling(TimeLeft):
+    """The time left, which also tells the table how far a video is: in looking for faces, which takes the most, and in reading."""
+
+    def __init__(self, life: _Life, video: Video, looks: bool) -> None:
+        super().__init__(video.duration or 0.0, guess=_READING if looks else None)
+        self._life, self._video = life, video
+        self._faces_at = self._captions_at = 0.0
+
+    def read(self, second: float) -> None:
+        super().read(second)
+        self._faces_at = max(self._faces_at, second)
+        self._tell()
+
+    def said(self, second: float) -> None:
+        """All up to that media second is in captions."""
+        self._captions_at = max(self._captions_at, second)
+        self._tell()
+
+    def _tell(self) -> None:
+        done = (max(self._faces_at, self._captions_at) + _READING * self._captions_at) / (1 + _READING)
+        self._life.tell("reading", done, self._video.duration, self.left)
 
 
 class _Drafts:

@@ -144,11 +144,10 @@ export class CueList {
       on: false,
       fresh: false,
       time: make("span", { class: "cue-time" }),
-      speaker: make("span", { class: "cue-speaker" }),
       text: make("span", { class: "cue-text", lang: "ko" }),
       marks: make("div", { class: "marks" }),
     };
-    const words = make("span", { class: "cue-words" }, row.speaker, " ", row.text);
+    const words = make("span", { class: "cue-words" }, row.text);
     row.jump = make("button", { type: "button", class: "cue-jump", tabindex: "-1" }, row.time, words);
     row.edit = make("button", { type: "button", class: "quiet cue-edit", tabindex: "-1" }, icon("edit"));
     row.item = make("li", { class: "cue" }, row.jump, row.edit, row.marks);
@@ -165,7 +164,6 @@ export class CueList {
     const { cue } = row;
     row.editable = this.#editable;
     setText(row.time, clock(cue.start, true));
-    setText(row.speaker, cue.speaker ? `${cue.speaker}:` : "");
     setText(row.text, cue.text || say("emptyCue"));
     row.text.classList.toggle("empty", !cue.text);
     row.edit.hidden = !this.#editable;

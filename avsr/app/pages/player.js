@@ -82,8 +82,8 @@ export class Player {
     if (old) this.#track.removeCue(old);
     this.#shown.delete(cue.n);
     if (!cue.text || !(cue.end > cue.start)) return;
-    const speaker = cue.speaker ? `${cue.speaker}: ` : "";
-    const shown = new VTTCue(cue.start, cue.end, escape(speaker + cue.text));
+    // Who speaks stands in the text, where readers need it: it is laid out with the rest, and can be corrected.
+    const shown = new VTTCue(cue.start, cue.end, escape(cue.text));
     this.#track.addCue(shown);
     this.#shown.set(cue.n, shown);
   }

@@ -89,6 +89,8 @@ class Server:
             start = (n - 1) * CUE_SECONDS
             speaker = {1: "민지", 2: "서준"}.get(n) if "talk" in name else None
             cue = {"n": n, "start": start, "end": start + CUE_SECONDS - 0.08, "text": text, "source": source}
+            if speaker:
+                cue["text"] = f"({speaker}) {text}"
             cue |= {"confidence": confidence, "speaker": speaker, "edited": False}
             self.cues[video_id].append(cue)
             self.tell("cue", video_id, cue)

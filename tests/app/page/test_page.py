@@ -27,7 +27,7 @@ CUES = [
     made_cue(1, "창문을 열어 둘까요?"),
     made_cue(2, "밖이 시끄럽습니다.", source="voice", confidence=0.95),
     made_cue(3, "입술을 보고 읽습니다.", source="lips", confidence=0.41),
-    made_cue(4, "세 시까지 돌아옵니다.", confidence=0.5, speaker="민지"),
+    made_cue(4, "(민지) 세 시까지 돌아옵니다.", confidence=0.5, speaker="민지"),
 ]
 
 
@@ -221,7 +221,7 @@ def test_badges_differ_in_words_and_form_not_in_colour_alone(page, server):
     form = "getComputedStyle(one).borderStyle + one.querySelectorAll('svg').length"
     forms = badges.evaluate_all(f"(all) => all.map((one) => {form})")
     assert forms[:3] == ["solid2", "solid1", "dashed1"]
-    expect(page.locator(".cue").nth(3)).to_contain_text("민지:")
+    expect(page.locator(".cue").nth(3)).to_contain_text("(민지) 세 시까지")
 
 
 def test_cues_that_want_a_look_are_marked_and_found(page, server):
