@@ -41,25 +41,34 @@ class Finding:
 
 
 async def inspect(file: Path, thumbnail: Path, settings: Settings) -> Finding:
-    """Have a child process look at `file` and draw `thumbnail` (JPEG), in `_SECONDS` for each at the most."""
+    """Have a child process look at `file`, in `_SECONDS` at the most; it goes on to draw `thumbnail` (JPEG) after this has returned."""
     limits = json.dumps({"seconds": settings.max_seconds, "pixels": settings.max_pixels})
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "avsr.app.inspection", str(file), str(thumbnail), limits,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    line = b""
     try:
         line = await asyncio.wait_for(child.stdout.readline(), _SECONDS)
-        await asyncio.wait_for(child.wait(), _SECONDS)
     except asyncio.TimeoutError:
-        pass  # with a line, it is only the thumbnail that takes too long
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
+        line = b""
+    drawing = asyncio.create_task(_ended(child))
+    _drawing.add(drawing)  # asyncio keeps no task alive by itself
+    drawing.add_done_callback(_drawing.discard)
     if not line.endswith(b"\n"):
         return Finding(code="damaged", message="it cannot be looked at within the limits of memory and time; convert it to MP4.")
     return Finding(**json.loads(line))
+
+
+_drawing: set[asyncio.Task] = set()
+
+
+async def _ended(child: asyncio.subprocess.Process) -> None:
+    """The thumbnail is drawn, or takes too long."""
+    try:
+        await asyncio.wait_for(child.wait(), _SECONDS)
+    except asyncio.TimeoutError:
+        child.kill()
+        await child.wait()
 
 
 def look(file: Path, max_seconds: float, max_pixels: int) -> Finding:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FACES = 4
 _READING = 0.4  # how long it takes to read lips and sound, against looking for faces (benchmarks.time_left)
-_IDLE = 0.25  # seconds between two looks for a job
+_IDLE = 0.1  # seconds between two looks for a job
 _PARENT_DIED = 1  # PR_SET_PDEATHSIG of Linux
 
 
