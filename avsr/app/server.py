@@ -137,6 +137,10 @@ def serve(settings: Settings) -> None:
     """Run until interrupted. Nothing of the media is logged: no requests, no names."""
     import uvicorn
 
+    from avsr.decoding.default_model import find_model
+    from avsr.decoding.packed import read_tokenizer
+
+    read_tokenizer(settings.model or find_model())  # a sentence now, not in each worker
     app = create_app(settings)
     place = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     print(f"avsr: {place}{'/?token=...' if settings.token else ''} - Ctrl-C ends it; videos are kept for {settings.keep_hours:g} hours.", flush=True)

@@ -20,6 +20,7 @@ from avsr.app.store import Store
 
 _LOOK = 0.5  # seconds between two looks at the workers
 _CRASH, _KILLED = 1.0, 0.25  # what a try costs, see Jobs.give_back: a kill is as likely somebody's as the video's fault
+_PAUSE = 1.0  # seconds between two starts of workers
 _CLEAN = 60.0  # seconds between two looks for what has expired
 
 
@@ -37,6 +38,7 @@ class Supervisor:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         self._cleaned = 0.0
+        self._spawned = -_PAUSE
 
     def start(self) -> None:
         """Take up what an earlier server has left, and begin."""
@@ -58,7 +60,8 @@ class Supervisor:
         while True:
             self._bury()
             self._end_greedy()
-            while len(self._workers) < self.settings.workers:
+            # Not at once again and again, where they cannot start at all.
+            while len(self._workers) < self.settings.workers and time.monotonic() - self._spawned > _PAUSE:
                 self._spawn()
             if time.monotonic() - self._cleaned > _CLEAN:
                 remove_expired(self.settings, self.store)
@@ -71,6 +74,8 @@ class Supervisor:
         settings = json.dumps(asdict(self.settings) | {"token": None}, default=str)
         command = [sys.executable, "-m", "avsr.app.worker", settings, name, str(os.getpid())]
         self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        if len(self._workers) == self.settings.workers:
+            self._spawned = time.monotonic()
 
     def _bury(self) -> None:
         for name, process in list(self._workers.items()):
