@@ -15,6 +15,7 @@ CAPTIONS, BURN = "captions", "burn"
 TASKS = (CAPTIONS, BURN)
 LEASE = 8.0  # seconds for which a worker that is not heard of keeps its job
 BEAT = 2.0  # seconds between two signs of life
+_FURTHER = 10.0  # media seconds by which a job has to get on for that
 _MOST = 3.0  # tries that a job may cost before it is given up, see `SqliteJobs.give_back`
 
 
@@ -45,7 +46,7 @@ class Jobs(Protocol):
     """What a server wants of a table of jobs; all of it may be called by several processes at once."""
 
     def add(self, video: str, task: str) -> bool:
-        """A job waits from now on; False where the video has such a job already that has not failed."""
+        """A job waits from now on; False where the video has such a job already that has not failed, or is gone."""
 
     def claim(self, worker: str) -> Job | None:
         """The job that has waited longest is this worker's for `LEASE` seconds; None where none waits."""
@@ -85,13 +86,14 @@ class SqliteJobs:
 
     def add(self, video: str, task: str) -> bool:
         with self._store.change() as database:
+            if database.execute("SELECT 1 FROM video WHERE id = ?", (video,)).fetchone() is None:
+                return False
             row = database.execute("SELECT state FROM job WHERE video = ? AND task = ?", (video, task)).fetchone()
             if row is not None and row["state"] != "failed":
                 return False
             database.execute("DELETE FROM job WHERE video = ? AND task = ?", (video, task))
             database.execute("INSERT INTO job (video, task, state) VALUES (?, ?, 'queued')", (video, task))
-            if task == CAPTIONS:
-                set_video(database, video, state="queued", error_code=None, error_message=None)
+            set_video(database, video, error_code=None, error_message=None, **({"state": "queued"} if task == CAPTIONS else {}))
         return True
 
     def claim(self, worker: str) -> Job | None:
@@ -121,11 +123,12 @@ class SqliteJobs:
             row = self._mine(database, job)
             if row is None:
                 return False
-            # A job that gets on is none that kills its workers: what earlier tries have cost is forgotten.
-            tries = 0.0 if row["step"] == step and done > row["done"] else row["tries"]
+            # A job that gets further than ever is none that kills its workers where it is: what earlier tries have cost is forgotten.
+            further = job.task == CAPTIONS and done > row["furthest"] + _FURTHER
+            tries, furthest = (0.0, done) if further else (row["tries"], row["furthest"])
             database.execute(
-                "UPDATE job SET lease = ?, step = ?, done = ?, total = ?, until = ?, tries = ? WHERE id = ?",
-                (now + LEASE, step, done, total, None if left is None else now + left, tries, job.id),
+                "UPDATE job SET lease = ?, step = ?, done = ?, total = ?, until = ?, tries = ?, furthest = ? WHERE id = ?",
+                (now + LEASE, step, done, total, None if left is None else now + left, tries, furthest, job.id),
             )
             add_cues(database, job.video, cues)
         return True

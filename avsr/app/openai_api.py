@@ -63,7 +63,7 @@ def openai_routes(uploads: Uploads) -> APIRouter:
         except _Refused as refused:
             return refused.response()
         finally:
-            await run_in_threadpool(uploads.remove, video)
+            uploads.remove(video)  # not awaited: who hangs up cancels what awaits
 
     return router
 
@@ -149,7 +149,7 @@ async def _deltas(uploads: Uploads, video: Video) -> AsyncIterator[str]:
                 told = cue.n
             await asyncio.sleep(_LOOK)
     finally:
-        await run_in_threadpool(uploads.remove, video)
+        uploads.remove(video)  # not awaited: who hangs up cancels what awaits
 
 
 def _event(data: dict[str, Any]) -> str:

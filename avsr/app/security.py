@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from http.cookies import SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,7 +55,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+        cookies = cookie_parser(headers.get("cookie", ""))  # as browsers write them: other servers of this machine have theirs in there
         answer = self._refuse(scope, headers, cookies)
         new: dict[str, str] = {}
         if answer is None:
@@ -67,23 +67,23 @@ class Gate:
                 owner = new[OWNER] = secrets.token_hex(16)
             scope["owner"] = owner
             if not bearer and not _is_id(owner) and scope["path"].startswith(("/api/", "/v1/")):
-                answer = refusal(401, "forbidden", "open the page first, so that your videos are known as yours, or send a bearer token.")
+                answer = refusal(403, "forbidden", "open the page first, so that your videos are known as yours, or send a bearer token.")
             given = _query_token(scope)
             if scope["path"] == "/" and given and self._is_token(given):
                 new[TOKEN] = given
                 answer = RedirectResponse("/", 303)  # so that the token does not stay in the address
-        await (answer or self.app)(scope, receive, _sender(send, new))
+        await (answer or self.app)(scope, _receiver(receive, self._most(scope)), _sender(send, new))
 
     def _refuse(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> Response | None:
         host = headers.get("host", "")
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _split(f"//{host}").hostname or ""
         if self.settings.host in LOOPBACK and name not in LOOPBACK:
             return refusal(403, "forbidden", "this server answers to localhost alone; open it under that name.")
         if scope["path"] in _OPEN:
             return None
         origin = headers.get("origin")
         if scope["method"] not in _SAFE:
-            if origin is not None and urlsplit(origin).netloc != host:
+            if origin is not None and _split(origin).netloc != host:
                 return refusal(403, "forbidden", "requests of other sites are not taken.")
             if not _bearer(headers) and not scope["path"].startswith("/v1/") and headers.get("x-requested-with") != "avsr":
                 return refusal(403, "forbidden", "send the header X-Requested-With: avsr, or a bearer token.")
@@ -96,8 +96,27 @@ class Gate:
             return None  # the page, which then asks for the token
         return refusal(401, "token", "this server wants its token: as a bearer's, or open /?token=... once.")
 
+    def _most(self, scope: Scope) -> int:
+        """Bytes that a body may have. What an upload may have is known where it is written to disk."""
+        if scope["path"].startswith("/api/uploads/"):
+            return 1 << 62
+        return self.settings.max_bytes + (2 << 20) if scope["path"].startswith("/v1/") else 64 << 10
+
     def _is_token(self, given: str) -> bool:
         return self.settings.token is not None and hmac.compare_digest(given.encode(), self.settings.token.encode())
+
+
+def _receiver(receive: Receive, most: int) -> Receive:
+    """A body that is too long ends as if the line were broken, whatever its Content-Length says."""
+    come = 0
+
+    async def counted() -> Message:
+        nonlocal come
+        message = await receive()
+        come += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if come > most else message
+
+    return counted
 
 
 def _sender(send: Send, cookies: dict[str, str]) -> Send:
@@ -122,6 +141,14 @@ def _query_token(scope: Scope) -> str:
     from urllib.parse import parse_qs
 
     return parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
+
+
+def _split(address: str) -> SplitResult:
+    """An address that is none is that of nobody."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_id(value: str) -> bool:

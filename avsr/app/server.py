@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -53,6 +55,7 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
         supervisor = Supervisor(settings, store)
         if supervise:
             supervisor.start()
+            app.state.supervisor = supervisor
         taking_up = asyncio.create_task(uploads.take_up())
         yield
         taking_up.cancel()
@@ -66,7 +69,7 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
     app.include_router(openai_routes(uploads))
     _add_pages(app, settings)
     _add_health(app, store, jobs)
-    _add_errors(app)
+    _add_errors(app, settings)
     app.add_middleware(Gate, settings=settings)
     return app
 
@@ -96,6 +99,8 @@ def _add_health(app: FastAPI, store: Store, jobs: SqliteJobs) -> None:
     @app.get("/healthz")
     def health() -> dict:
         jobs.waiting()
+        if hasattr(app.state, "supervisor") and not app.state.supervisor.alive:
+            return refusal(503, "failed", "nobody looks after the workers; start the server again.")
         return {"status": "ok", "version": __version__}
 
     @app.get("/metrics")
@@ -110,7 +115,7 @@ def _add_health(app: FastAPI, store: Store, jobs: SqliteJobs) -> None:
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
-def _add_errors(app: FastAPI) -> None:
+def _add_errors(app: FastAPI, settings: Settings) -> None:
     @app.exception_handler(Missing)
     def missing(_: Request, __: Exception) -> JSONResponse:
         return refusal(404, "not_found", "there is no such thing here.")
@@ -126,7 +131,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(AvsrError)
     def failed(_: Request, error: AvsrError) -> JSONResponse:
-        return refusal(422, "failed", str(error))
+        return refusal(422, "failed", str(error).replace(f"{settings.data}{os.sep}", ""))
 
 
 def _resident() -> int:
@@ -141,7 +146,12 @@ def serve(settings: Settings) -> None:
     from avsr.decoding.packed import read_tokenizer
 
     read_tokenizer(settings.model or find_model())  # a sentence now, not in each worker
+    os.umask(0o077)  # what people upload is nobody else's on this machine
     app = create_app(settings)
+    spool = settings.data / "spool"
+    shutil.rmtree(spool, ignore_errors=True)
+    spool.mkdir()
+    tempfile.tempdir = str(spool)  # where forms are kept while they come: the usual place may be memory
     place = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     print(f"avsr: {place}{'/?token=...' if settings.token else ''} - Ctrl-C ends it; videos are kept for {settings.keep_hours:g} hours.", flush=True)
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False)

@@ -11,6 +11,8 @@ from avsr.errors import AvsrError
 # A video's files in its folder: names of our own, whatever the person's file is called.
 MEDIA, RESULT, THUMBNAIL, PART, BURNED = "media", "result.json", "thumbnail.jpg", "part.jsonl", "burned"
 
+TOKEN_VARIABLE = "AVSR_TOKEN"
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 

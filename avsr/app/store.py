@@ -21,7 +21,7 @@ CREATE TABLE video (
 CREATE INDEX video_owner ON video (owner, created);
 CREATE TABLE job (
     id INTEGER PRIMARY KEY AUTOINCREMENT, video TEXT NOT NULL REFERENCES video ON DELETE CASCADE, task TEXT NOT NULL,
-    state TEXT NOT NULL, claim TEXT, worker TEXT, lease REAL, tries REAL NOT NULL DEFAULT 0, began REAL,
+    state TEXT NOT NULL, claim TEXT, worker TEXT, lease REAL, tries REAL NOT NULL DEFAULT 0, began REAL, furthest REAL NOT NULL DEFAULT 0,
     step TEXT NOT NULL DEFAULT 'queued', done REAL NOT NULL DEFAULT 0, total REAL, until REAL, UNIQUE (video, task)
 );
 CREATE INDEX job_state ON job (state, id);
@@ -117,10 +117,11 @@ class Store:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def add_video(self, video: Video) -> None:
         names = ", ".join(vars(video))

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,12 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from avsr.app.jobs import SqliteJobs
-from avsr.app.settings import Settings
-from avsr.app.store import Store
+from avsr.app.settings import MEDIA, PART, TOKEN_VARIABLE, Settings
+from avsr.app.store import Store, Video
 
 _LOOK = 0.5  # seconds between two looks at the workers
 _CRASH, _KILLED = 1.0, 0.25  # what a try costs, see Jobs.give_back: a kill is as likely somebody's as the video's fault
 _PAUSE = 1.0  # seconds between two starts of workers
+_LEFT = 6 * 3600.0  # seconds after which an upload that was left half-way is deleted
 _CLEAN = 60.0  # seconds between two looks for what has expired
 
 
@@ -56,24 +58,34 @@ class Supervisor:
             process.wait()
         self.jobs.give_all_back()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def _watch(self) -> None:
         while True:
-            self._bury()
-            self._end_greedy()
-            # Not at once again and again, where they cannot start at all.
-            while len(self._workers) < self.settings.workers and time.monotonic() - self._spawned > _PAUSE:
-                self._spawn()
-            if time.monotonic() - self._cleaned > _CLEAN:
-                remove_expired(self.settings, self.store)
-                self._cleaned = time.monotonic()
+            try:
+                self._look_after()
+            except (OSError, sqlite3.Error) as error:  # a full disk, a locked table: that may pass, and the workers must not
+                print(f"avsr: the workers could not be looked after ({type(error).__name__}: {error}); trying again.", file=sys.stderr, flush=True)
             if self._ended.wait(_LOOK):
                 return
+
+    def _look_after(self) -> None:
+        self._bury()
+        self._end_greedy()
+        # Not at once again and again, where they cannot start at all.
+        while len(self._workers) < self.settings.workers and time.monotonic() - self._spawned > _PAUSE:
+            self._spawn()
+        if time.monotonic() - self._cleaned > _CLEAN:
+            self._cleaned = time.monotonic()
+            remove_expired(self.settings, self.store)
 
     def _spawn(self) -> None:
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         settings = json.dumps(asdict(self.settings) | {"token": None}, default=str)
         command = [sys.executable, "-m", "avsr.app.worker", settings, name, str(os.getpid())]
-        self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token())
         if len(self._workers) == self.settings.workers:
             self._spawned = time.monotonic()
 
@@ -95,16 +107,35 @@ class Supervisor:
                 self.jobs.give_back(name, _CRASH)
 
 
+def without_token() -> dict[str, str]:
+    """The environment for processes that open what people send."""
+    return {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+
+
 def remove_expired(settings: Settings, store: Store) -> None:
-    """Delete videos whose time is over, whatever their state, with all their files."""
+    """Delete videos whose time is over, whatever their state, with all their files, and uploads that were left half-way."""
+    now = time.time()
     for video in store.videos():
-        if video.expires <= time.time() and store.remove_video(video.id):
+        if (video.expires <= now or (video.state == "uploading" and _still_for(settings, video, now) > _LEFT)) and store.remove_video(video.id):
             shutil.rmtree(settings.folder(video.id), ignore_errors=True)
+    # What a worker was writing while its folder was being deleted.
+    known = {video.id for video in store.videos()}
+    for folder in (settings.data / "videos").iterdir():
+        if folder.name not in known and now - folder.stat().st_mtime > _CLEAN:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _still_for(settings: Settings, video: Video, now: float) -> float:
+    """Seconds since bytes of an upload came."""
+    try:
+        return now - (settings.folder(video.id) / MEDIA).stat().st_mtime
+    except FileNotFoundError:
+        return now - video.created
 
 
 def remove_orphans(settings: Settings, store: Store) -> None:
     """Delete folders that belong to no video, as a kill between two steps of a deletion leaves them, and half-written files."""
-    known = {video.id for video in store.videos()}
+    known = {video.id: video.state for video in store.videos()}
     root = settings.data / "videos"
     root.mkdir(parents=True, exist_ok=True)
     for folder in root.iterdir():
@@ -112,7 +143,9 @@ def remove_orphans(settings: Settings, store: Store) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         else:
             for half in folder.glob(".*"):
-                half.unlink(missing_ok=True)
+                shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink(missing_ok=True)
+            if known[folder.name] == "done":
+                (folder / PART).unlink(missing_ok=True)
 
 
 def _resident(process: int) -> int:

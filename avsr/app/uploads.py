@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import errno
 import os
 import secrets
 import shutil
@@ -25,7 +26,9 @@ from avsr.app.store import Store, Video
 TUS = {"Tus-Resumable": "1.0.0"}
 MODES = ("auto", "av", "audio", "lip")
 _BLOCK = 1 << 20  # bytes that are held before they are written
+_DIGITS = 15  # of a number of bytes
 _NAME = 200  # characters of a name that are kept
+_SILENCE = 30.0  # seconds without a byte after which an upload counts as broken off
 _LATELY = 60.0  # seconds
 _RETRY = "30"  # seconds after which to ask again
 
@@ -49,7 +52,7 @@ class Uploads:
         videos = self.store.videos()
         if self.jobs.waiting() + sum(map(self._is_coming, videos)) >= self.settings.max_waiting:
             return refusal(429, "too_busy", "too many videos wait already; try again in a while.", **TUS, **{"Retry-After": _RETRY})
-        if sum(video.size for video in videos if video.state != "failed") + size > self.settings.max_store:
+        if sum(video.size if self._is_coming(video) else self.offset(video) for video in videos) + size > self.settings.max_store:
             return refusal(429, "too_busy", "the disk is full of videos; try again later.", **TUS, **{"Retry-After": "3600"})
         return None
 
@@ -96,8 +99,16 @@ class Uploads:
                 await _write(path, request, video.size - offset)
             except ValueError:
                 return refusal(413, "too_large", "there is more than was announced.", **TUS)
-            except ClientDisconnect:
+            except (ClientDisconnect, asyncio.TimeoutError):
                 return None
+            except FileNotFoundError:
+                pass  # deleted meanwhile
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                return refusal(507, "too_busy", "the disk is full; try again later.", **TUS)
+            if await run_in_threadpool(self.store.video, video.id) is None:
+                return refusal(404, "not_found", "it was deleted meanwhile.", **TUS)
             return None if self.offset(video) < video.size else await self.admit(video)
         finally:
             self._busy.discard(video.id)
@@ -106,6 +117,9 @@ class Uploads:
         """Look at a video that is whole, and let it wait for a worker; None, or why it is refused."""
         folder = self.settings.folder(video.id)
         async with self._admitting:  # one child at a time: each may take a core for a second
+            now = await run_in_threadpool(self.store.video, video.id)
+            if now is None or now.state != "uploading":  # deleted, or admitted by another request
+                return None
             finding = await inspect(folder / MEDIA, folder / THUMBNAIL, self.settings)
         if finding.code is None and video.mode == "lip" and not finding.picture:
             finding = type(finding)(code="no_stream", message="it holds no picture to read lips in.")
@@ -132,18 +146,26 @@ class Uploads:
 
 
 async def _write(path: Path, request: Request, most: int) -> None:
-    """Append the body in blocks; ValueError, with nothing of the block written, where it is longer than `most`."""
-    with open(path, "ab") as file:
+    """Append the body in blocks; ValueError, with nothing of the block written, where it is longer than `most`; asyncio.TimeoutError
+    where nothing more comes: a phone that changes its network leaves the line open behind it."""
+    with open(path, "r+b") as file:
+        file.seek(0, os.SEEK_END)
         block, written = bytearray(), 0
+        stream = request.stream().__aiter__()
         try:
-            async for chunk in request.stream():
+            while True:
+                try:
+                    chunk = await asyncio.wait_for(stream.__anext__(), _SILENCE)
+                except StopAsyncIteration:
+                    break
                 written += len(chunk)
                 if written > most:
                     raise ValueError("more than was announced")
                 block += chunk
                 if len(block) >= _BLOCK:
-                    await run_in_threadpool(file.write, bytes(block))
-                    block.clear()
+                    # Another block first: one that was cancelled while it was written must not be written again below.
+                    full, block = block, bytearray()
+                    await run_in_threadpool(file.write, full)
         finally:
             file.write(block)
 
@@ -153,6 +175,10 @@ def clean_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
     name = "".join(c for c in name if unicodedata.category(c)[0] != "C").strip()
     return name[:_NAME] or "video"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS
 
 
 def read_metadata(header: str) -> dict[str, str]:
@@ -184,7 +210,7 @@ def upload_routes(uploads: Uploads) -> APIRouter:
     @router.post("")
     def begin(request: Request) -> Response:
         length = request.headers.get("upload-length", "")
-        if not length.isascii() or not length.isdigit() or int(length) == 0:
+        if not _is_number(length) or int(length) == 0:
             return bad("Upload-Length must be the file's bytes, one or more.")
         try:
             about = read_metadata(request.headers.get("upload-metadata", ""))
@@ -215,7 +241,7 @@ def upload_routes(uploads: Uploads) -> APIRouter:
             return refusal(404, "not_found", "there is no such upload.", **TUS)
         if request.headers.get("content-type") != "application/offset+octet-stream":
             return refusal(415, "bad_request", "send application/offset+octet-stream.", **TUS)
-        if not offset.isascii() or not offset.isdigit():
+        if not _is_number(offset):
             return bad("Upload-Offset must be a number of bytes.")
         refused = await uploads.append(video, int(offset), request)
         return refused or Response(status_code=204, headers=TUS | {"Upload-Offset": str(uploads.offset(video))})

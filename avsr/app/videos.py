@@ -9,9 +9,11 @@ import unicodedata
 from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
@@ -39,6 +41,8 @@ def video_routes(uploads: Uploads) -> APIRouter:
     """All of /api/videos and /api/events."""
     router, store, settings = APIRouter(prefix="/api"), uploads.store, uploads.settings
 
+    muxing = asyncio.Semaphore(1)
+
     def mine(request: Request, id: str) -> Video:
         video = store.video(id)
         if video is None or video.owner != request.scope["owner"]:
@@ -59,7 +63,7 @@ def video_routes(uploads: Uploads) -> APIRouter:
         uploads.remove(mine(request, id))
 
     @router.patch("/videos/{id}/cues/{n}")
-    def edit(request: Request, id: str, n: int, text: str = Body(embed=True)) -> dict:
+    def edit(request: Request, id: str, n: Annotated[int, PathParameter(ge=1, le=1_000_000)], text: str = Body(embed=True)) -> dict:
         """Change a caption's text; an empty one is left out of what is taken away."""
         video = mine(request, id)
         lines = [" ".join(line.split()) for line in _plain(text).splitlines() if line.strip()]
@@ -111,7 +115,8 @@ def video_routes(uploads: Uploads) -> APIRouter:
         video = await run_in_threadpool(mine, request, id)
         if video.state != "done":
             raise Missing
-        return await run_in_threadpool(_soft, uploads, video)
+        async with muxing:  # one at a time: each writes the whole video once more
+            return await run_in_threadpool(_soft, uploads, video)
 
     async def news(request: Request, id: str | None) -> AsyncIterator[ServerSentEvent]:
         """States as they change, of one video or of all; and of one its captions as they come."""

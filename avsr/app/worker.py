@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -65,6 +66,10 @@ class Worker:
         if job is None:
             return False
         video = self.store.video(job.video)
+        if video is None:  # deleted meanwhile, and the job with it
+            return True
+        for half in self.settings.folder(video.id).glob(".*"):  # of a worker that was killed
+            half.unlink(missing_ok=True) if half.is_file() else None
         life = _Life(self.jobs, job)
         try:
             if job.task == CAPTIONS:
@@ -87,7 +92,8 @@ class Worker:
         drafts = _Drafts(life)
         identity = identity_of(folder / MEDIA, {"mode": video.mode, "ear": self.settings.ear, "model": recognizer.packed.path})
         checkpoint = _TellingCheckpoint(folder / PART, identity, drafts.add)
-        telling = _Telling(life, video, looks=video.mode != "audio" and bool(video.picture) and self.settings.ear == "native")
+        looks = video.mode != "audio" and bool(video.picture) and self.settings.ear == "native"
+        telling = _Telling(life, video, looks, self.settings.max_seconds)
         telling.said(checkpoint.done)
         for segment in checkpoint.segments:
             drafts.add(segment)
@@ -128,7 +134,10 @@ class Worker:
 
     def _nameless(self, error: Exception, video: Video) -> str:
         """The sentence with the person's name for the file, not ours."""
-        return str(error).replace(str(self.settings.folder(video.id) / MEDIA), video.name)
+        if isinstance(error, OSError):
+            return f"it could not be worked on ({error.strerror})."
+        told = str(error).replace(str(self.settings.folder(video.id) / MEDIA), video.name)
+        return told.replace(f"{self.settings.data}{os.sep}", "").replace(str(self.settings.model), "the model")
 
 
 class _Life:
@@ -168,7 +177,10 @@ class _Life:
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
             with self._lock:
-                self._send()
+                try:
+                    self._send()
+                except sqlite3.Error:
+                    pass  # the next beat may come through; the job is lost after LEASE seconds without one
 
     def _send(self) -> None:
         self._mine = self._mine and self._jobs.beat(self._job, *self._now, self._left(), self._drafts)
@@ -179,13 +191,16 @@ class _Life:
 class _Telling(TimeLeft):
     """The time left, which also tells the table how far a video is: in looking for faces, which takes the most, and in reading."""
 
-    def __init__(self, life: _Life, video: Video, looks: bool) -> None:
+    def __init__(self, life: _Life, video: Video, looks: bool, most: float) -> None:
         super().__init__(video.duration or 0.0, guess=_READING if looks else None)
         self._life, self._video = life, video
         self._faces_at = self._captions_at = 0.0
+        self._most = most + 1.0
 
     def read(self, second: float) -> None:
         super().read(second)
+        if second > self._most:  # whatever its header says
+            raise AvsrError(f"it is longer than the {self._most:.0f} s that are taken.")
         self._faces_at = max(self._faces_at, second)
         self._tell()
 

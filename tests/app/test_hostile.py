@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import av
+import httpx
 import numpy as np
 import pytest
 
@@ -138,3 +139,42 @@ def test_a_form_of_ten_thousand_parts_is_refused(server):
     assert client.post("/v1/audio/transcriptions", data={"model": "x"}).status_code == 400
     assert client.post("/v1/audio/transcriptions", files={"file": ("x.mp4", b"no media")}, data={"model": "x"}).status_code == 400
     assert client.get("/api/videos").json() == {"videos": []}
+
+
+def test_cookies_of_other_servers_and_broken_hosts_do_no_harm(server):
+    with httpx.Client(base_url=server.url) as client:
+        mine = {"Cookie": f'a/b={{"x": 1}}; other="1"; avsr_owner={"1" * 32}'}
+        assert client.get("/api/videos", headers=mine).json() == {"videos": []}
+        assert client.get("/api/videos", headers=mine | {"Host": "["}).status_code == 403
+        assert client.get("/api/videos").status_code == 403  # nobody yet: no token is asked for
+        changed = mine | {"X-Requested-With": "avsr", "Origin": "http://["}
+        assert client.post("/api/uploads", headers=changed).status_code == 403
+
+
+def test_a_body_that_is_too_long_is_not_read_on(server):
+    def endless():
+        for _ in range(10_000):
+            yield bytes(100_000)
+
+    with server.client("mallory") as client:
+        try:
+            assert client.patch("/api/videos/x/cues/1", content=endless(), headers={"Content-Type": "application/json"}).status_code >= 400
+        except httpx.TransportError:
+            pass  # the line is broken off, which is as good
+        assert client.get("/healthz").status_code == 200
+        for n in ("0", "-1", "1" + "0" * 30):
+            assert client.patch(f"/api/videos/x/cues/{n}", json={"text": "x"}).status_code == 400
+
+
+def test_an_upload_that_is_deleted_meanwhile_is_gone(server):
+    client = server.client("mallory")
+    place = client.post("/api/uploads", headers={"Upload-Length": "3000000"}).headers["location"]
+
+    def body():
+        yield bytes(1_500_000)
+        assert server.client("mallory").delete(place).status_code == 204
+        yield bytes(1_000_000)
+
+    headers = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    assert client.patch(place, content=body(), headers=headers).status_code == 404
+    assert client.head(place).status_code == 404

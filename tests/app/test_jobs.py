@@ -67,14 +67,15 @@ def test_a_worker_that_is_not_heard_of_loses_its_job_and_cannot_finish_it(table)
 def test_a_video_that_ends_its_workers_is_given_up_but_not_one_that_gets_on(table):
     store, jobs, _ = table
     jobs.add("a", CAPTIONS)
-    for _ in range(5):
+    for turn in range(5):
         job = jobs.claim("one")
-        jobs.beat(job, "reading", 1.0, 60.0)
-        jobs.beat(job, "reading", 2.0, 60.0)  # it gets on
+        jobs.beat(job, "reading", 11.0 * (turn + 1), 60.0)  # it gets further
         jobs.give_back("one", 1.0)
     assert store.video("a").state == "queued"
     for _ in range(2):  # with the last above that is three without progress
-        assert jobs.claim("one").video == "a"
+        job = jobs.claim("one")
+        jobs.beat(job, "reading", 1.0, 60.0)
+        jobs.beat(job, "reading", 55.0, 60.0)  # as far as before, and no further
         jobs.give_back("one", 1.0)
     assert store.video("a").state == "failed" and "ended the process" in store.video("a").error_message
     assert jobs.claim("one") is None and jobs.add("a", CAPTIONS)

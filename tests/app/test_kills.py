@@ -98,3 +98,23 @@ def test_a_second_server_on_the_same_folder_is_refused(tmp_path, packed):  # noq
             create_app(Settings(tmp_path / "data"))
     finally:
         server.kill()
+
+
+def test_what_a_kill_leaves_half_way_does_not_keep_the_next_server_from_starting(tmp_path, packed, spoken):  # noqa: F811
+    server = start_server(tmp_path / "data", packed)
+    try:
+        with server.client("owner") as client:
+            id = upload(client, spoken.read_bytes()).id
+            ended(client, id)
+        server.kill()
+        folder = server.data / "videos" / id
+        for half in (".soft-x", ".captions-y"):  # as kills in the middle of downloads leave them
+            (folder / half).mkdir()
+            (folder / half / "file").touch()
+        (folder / ".burned.mp4.z").touch()
+        (folder / "part.jsonl").touch()
+        (server.data / "videos" / ("0" * 32)).mkdir()
+        server = start_server(server.data, packed)
+        check_whole(server, [id], "owner")
+    finally:
+        server.kill()

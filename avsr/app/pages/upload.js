@@ -106,7 +106,7 @@ export class Upload extends EventTarget {
           this.id = null;
           this.sent = 0;
           keep(this.mark, null);
-        } else if (error.status === 429 || error.status === 503) {
+        } else if (error.status === 423 || error.status === 429 || error.status === 503) {
           await this.#wait("busy", error.retryAfter ?? Math.min(2 ** failures, LONGEST_WAIT));
         } else if (error.status === 409 && failures < 5) {
           continue; // we were wrong about how far we are

@@ -129,6 +129,11 @@ export class Viewer {
   }
 
   #hear(video) {
+    if (video.state === "deleted") {
+      dropVideo(video.id);
+      this.gone();
+      return;
+    }
     putVideo(video);
     if (video.state === "done" && !this.#final) this.#load();
     else this.#listen();
