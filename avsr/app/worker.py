@@ -68,8 +68,8 @@ class Worker:
         video = self.store.video(job.video)
         if video is None:  # deleted meanwhile, and the job with it
             return True
-        for half in self.settings.folder(video.id).glob(".*"):  # of a worker that was killed
-            half.unlink(missing_ok=True) if half.is_file() else None
+        for half in self.settings.folder(video.id).glob(f".{BURNED}*"):  # of a worker that was killed: as large as the video
+            half.unlink(missing_ok=True)
         life = _Life(self.jobs, job)
         try:
             if job.task == CAPTIONS:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avsr.errors import MediaError
+from avsr.files import written_beside
 from avsr.media.burn import burn_captions
 from avsr.media.captions import Cue
 from avsr.media.container import audio_stream, open_container, packets, time_zero
@@ -59,20 +58,12 @@ def burn_video(video: Path, cues: Sequence[Cue], target: Path, progress: Callabl
         kind = "mp4" if sound is None or sound.codec_context.name in _IN_MP4 else "matroska"
         path = target.with_name(f"{target.name}.{'mp4' if kind == 'mp4' else 'mkv'}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
-            os.close(handle)
+            with written_beside(path) as temporary:
+                _write(temporary, kind, reader, sound, _packets(source, sound), cues, progress)
+        except av.FFmpegError as error:
+            raise MediaError(f"{video}: its captions cannot be drawn into it ({error.strerror}); use the files beside it.") from error
         except OSError as error:
             raise MediaError(f"{path}: cannot be written ({error.strerror}); check the folder.") from error
-        try:
-            _write(temporary, kind, reader, sound, _packets(source, sound), cues, progress)
-            os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
-            os.replace(temporary, path)
-        except BaseException as error:
-            os.unlink(temporary)
-            if isinstance(error, av.FFmpegError):
-                raise MediaError(f"{video}: its captions cannot be drawn into it ({error.strerror}); use the files beside it.") from error
-            raise
     return path
 
 

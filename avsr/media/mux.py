@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsr.errors import MediaError
+from avsr.files import written_beside
 from avsr.media.captions import ASS_HEAD, Cue
 from avsr.media.container import audio_stream, open_container, time_zero, video_stream
 
@@ -42,21 +41,12 @@ def mux_captions(video: Path, cues: Sequence[Cue], target: Path) -> Path:
         mp4 = all(stream.codec_context.name in _IN_MP4 for stream in streams)
         path = target.with_name(f"{target.name}.{'mp4' if mp4 else 'mkv'}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
-            os.close(handle)
+            with written_beside(path) as temporary, av.open(temporary, "w", format="mp4" if mp4 else "matroska") as out:
+                _copy(source, streams, out, "mov_text" if mp4 else "subrip", cues)
+        except av.FFmpegError as error:
+            raise MediaError(f"{video}: captions cannot be put beside it ({error.strerror}); use the files of captions.") from error
         except OSError as error:
             raise MediaError(f"{path}: cannot be written ({error.strerror}); check the folder.") from error
-        try:
-            with av.open(temporary, "w", format="mp4" if mp4 else "matroska") as out:
-                _copy(source, streams, out, "mov_text" if mp4 else "subrip", cues)
-            os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
-            os.replace(temporary, path)
-        except BaseException as error:
-            os.unlink(temporary)
-            if isinstance(error, av.FFmpegError):
-                raise MediaError(f"{video}: captions cannot be put beside it ({error.strerror}); use the files of captions.") from error
-            raise
     return path
 
 
@@ -69,9 +59,7 @@ def _copy(source: InputContainer, streams: list, out: OutputContainer, codec: st
     captions.metadata["language"] = _LANGUAGE
     waiting = _packets(captions, cues)
     packet = next(waiting, None)
-    for copied in source.demux(*streams):
-        if copied.dts is None:  # what ends a stream
-            continue
+    for copied in _with_times(source.demux(*streams)):
         shift = round(zero / float(copied.time_base))
         copied.dts, copied.pts = copied.dts - shift, None if copied.pts is None else copied.pts - shift
         now = float(copied.dts * copied.time_base)
@@ -83,6 +71,27 @@ def _copy(source: InputContainer, streams: list, out: OutputContainer, codec: st
     while packet is not None:
         out.mux(packet[1])
         packet = next(waiting, None)
+
+
+def _with_times(packets: Iterable[Packet]) -> Iterator[Packet]:
+    """The packets that hold something, each with a decoding time. A Matroska file does not say those of the first pictures where pictures
+    are shown in another order than they are stored: they lie before the first that is known, a picture's time apart."""
+    waiting: dict[int, list[Packet]] = {}
+    for packet in packets:
+        early = waiting.setdefault(packet.stream_index, [])
+        if not packet.size:  # what ends a stream
+            continue
+        if packet.dts is None:
+            early.append(packet)
+            continue
+        for back, before in enumerate(reversed(early), 1):
+            before.dts = packet.dts - back * (packet.duration or 1)
+        yield from early
+        early.clear()
+        yield packet
+    for packet in (packet for early in waiting.values() for packet in early if packet.pts is not None):
+        packet.dts = packet.pts
+        yield packet
 
 
 def _packets(stream, cues: Sequence[Cue]) -> Iterator[tuple[float, Packet]]:
