@@ -54,7 +54,8 @@ class Jobs(Protocol):
     def beat(
         self, job: Job, step: str, done: float, total: float | None, left: float | None = None, cues: Sequence[StoredCue] = ()
     ) -> bool:
-        """A sign of life, how many seconds it will still take, and more drafted captions; False where the job is not this worker's any more, who then must let go of it."""
+        """A sign of life, how many seconds it will still take, and more drafted captions; False where the job is not this worker's any
+        more, who then must let go of it."""
 
     def finish(self, job: Job, cues: Sequence[StoredCue] | None = None, **video: object) -> bool:
         """The job is done, with these captions in the place of all drafts, and columns of the video; False as in `beat`."""

@@ -103,7 +103,10 @@ def test_a_broken_stream_of_a_good_header_ends_in_a_sentence(server):
         assert found["state"] == "done" or found["error"]["message"]
 
 
-EVIL = ["../../../etc/passwd", "..\\..\\boot.ini", "/etc/shadow", "a\x00b.mp4", "a\nSet-Cookie: x=1.mp4", "<img src=x onerror=alert(1)>.mp4", "가" * 5000, "", ".", "\u202egpj.exe"]
+EVIL = [
+    "../../../etc/passwd", "..\\..\\boot.ini", "/etc/shadow", "a\x00b.mp4", "a\nSet-Cookie: x=1.mp4", "<img src=x onerror=alert(1)>.mp4",
+    "가" * 5000, "", ".", "\u202egpj.exe",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EVIL)
