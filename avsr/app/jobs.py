@@ -11,8 +11,7 @@ from typing import Protocol
 
 from avsr.app.store import Store, StoredCue, add_cues, set_cues, set_video
 
-CAPTIONS, BURN = "captions", "burn"
-TASKS = (CAPTIONS, BURN)
+CAPTIONS, BURN = "captions", "burn"  # tasks
 LEASE = 8.0  # seconds for which a worker that is not heard of keeps its job
 BEAT = 2.0  # seconds between two signs of life
 _FURTHER = 10.0  # media seconds by which a job has to get on for that
@@ -163,14 +162,14 @@ class SqliteJobs:
             for row in database.execute("SELECT worker FROM job WHERE state = 'running'").fetchall():
                 self._give_back(database, row["worker"], 0.0)
 
-    def overdue(self, factor: float, least: float) -> list[tuple[str, str]]:
-        """(worker, video) of jobs that have run for more than `least` seconds and `factor` times their video's length."""
+    def overdue(self, factor: float, least: float) -> set[str]:
+        """The workers of jobs that have run for more than `least` seconds and `factor` times their video's length."""
         rows = self._store.connection.execute(
-            "SELECT worker, video FROM job JOIN video ON video.id = job.video WHERE job.state = 'running' "
+            "SELECT worker FROM job JOIN video ON video.id = job.video WHERE job.state = 'running' "
             "AND ? - began > MAX(?, ? * COALESCE(duration, 0))",
             (self._clock(), least, factor),
         )
-        return [(row["worker"], row["video"]) for row in rows]
+        return {row["worker"] for row in rows}
 
     def waiting(self) -> int:
         return self._store.connection.execute("SELECT COUNT(*) FROM job WHERE state IN ('queued', 'running')").fetchone()[0]
@@ -195,7 +194,7 @@ class SqliteJobs:
     def _give_back(self, database: sqlite3.Connection, worker: str, cost: float) -> None:
         for row in database.execute("SELECT id, tries FROM job WHERE state = 'running' AND worker = ?", (worker,)).fetchall():
             if row["tries"] + cost >= _MOST:
-                message = "it ended the process that read it, three times; convert it to MP4 and try again."
+                message = "it ended the process that read it, or took too long, again and again; convert it to MP4 and try again."
                 self._fail(database, row["id"], "failed", message)
                 continue
             database.execute(

@@ -25,6 +25,7 @@ from avsr.app.store import STATES, Store
 from avsr.app.supervisor import Supervisor
 from avsr.app.uploads import Uploads, upload_routes
 from avsr.app.videos import Missing, video_routes
+from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError
 
 PAGES = Path(__file__).parent / "pages"
@@ -91,7 +92,7 @@ def _add_pages(app: FastAPI, settings: Settings) -> None:
     def config() -> dict:
         return {
             "max_bytes": settings.max_bytes, "max_seconds": settings.max_seconds, "keep_hours": settings.keep_hours,
-            "model": settings.ear if settings.ear != "native" else (settings.model.name if settings.model else "default"), "version": __version__,
+            "model": settings.ear if settings.ear != NATIVE else (settings.model.name if settings.model else "default"), "version": __version__,
         }  # fmt: skip
 
 

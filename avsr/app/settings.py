@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError
 
 # A video's files in its folder: names of our own, whatever the person's file is called.
@@ -41,7 +42,7 @@ class Settings:
     port: int = 8000
     token: str | None = None
     model: Path | None = None
-    ear: str = "native"
+    ear: str = NATIVE
     workers: int = 1
     max_bytes: int = 2 << 30
     max_seconds: float = 4 * 3600.0

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from avsr.app.jobs import SqliteJobs
-from avsr.app.settings import MEDIA, PART, TOKEN_VARIABLE, Settings
+from avsr.app.settings import LOOPBACK, MEDIA, PART, TOKEN_VARIABLE, Settings
 from avsr.app.store import Store, Video
 
 _LOOK = 0.5  # seconds between two looks at the workers
@@ -83,7 +83,8 @@ class Supervisor:
 
     def _spawn(self) -> None:
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
-        settings = json.dumps(asdict(self.settings) | {"token": None}, default=str)
+        # Workers listen nowhere, and the token is none of their business.
+        settings = json.dumps(asdict(self.settings) | {"host": LOOPBACK[0], "token": None}, default=str)
         command = [sys.executable, "-m", "avsr.app.worker", settings, name, str(os.getpid())]
         self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token())
         if len(self._workers) == self.settings.workers:
@@ -98,7 +99,7 @@ class Supervisor:
 
     def _end_greedy(self) -> None:
         """Kill who takes too much memory or time; that is the video's fault."""
-        late = {worker for worker, _ in self.jobs.overdue(self.settings.job_factor, self.settings.job_least)}
+        late = self.jobs.overdue(self.settings.job_factor, self.settings.job_least)
         for name, process in list(self._workers.items()):
             if name in late or _resident(process.pid) > self.settings.worker_bytes:
                 process.kill()

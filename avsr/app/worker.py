@@ -19,7 +19,10 @@ from avsr.app.jobs import BEAT, CAPTIONS, Job, SqliteJobs
 from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings
 from avsr.app.store import Store, StoredCue, Video
 from avsr.decoding.checkpoint import Checkpoint, identity_of
-from avsr.decoding.time_left import TimeLeft
+from avsr.decoding.default_model import find_model
+from avsr.decoding.time_left import RECOGNISING, TimeLeft
+from avsr.decoding.transcribe import load_recognizer
+from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError, NoFaceError
 from avsr.files import replace_file
 
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from avsr.decoding.result import Segment
 
 _FACES = 4
-_READING = 0.4  # how long it takes to read lips and sound, against looking for faces (benchmarks.time_left)
 _IDLE = 0.1  # seconds between two looks for a job
 _PARENT_DIED = 1  # PR_SET_PDEATHSIG of Linux
 
@@ -92,7 +94,7 @@ class Worker:
         drafts = _Drafts(life)
         identity = identity_of(folder / MEDIA, {"mode": video.mode, "ear": self.settings.ear, "model": recognizer.packed.path})
         checkpoint = _TellingCheckpoint(folder / PART, identity, drafts.add)
-        looks = video.mode != "audio" and bool(video.picture) and self.settings.ear == "native"
+        looks = video.mode != "audio" and bool(video.picture) and self.settings.ear == NATIVE
         telling = _Telling(life, video, looks, self.settings.max_seconds)
         telling.said(checkpoint.done)
         for segment in checkpoint.segments:
@@ -120,16 +122,7 @@ class Worker:
 
     def _load(self) -> Recognizer:
         if self._recognizer is None:
-            from avsr.decoding.default_model import find_model
-            from avsr.decoding.packed import load_packed
-            from avsr.decoding.recognizer import Recognizer, packed_options
-            from avsr.ears.ear import open_ear
-            from avsr.runtime import limit_threads
-
-            limit_threads()
-            path = self.settings.model or find_model()
-            packed = load_packed(path)
-            self._recognizer = Recognizer(packed, packed_options(packed.meta, path), ear=open_ear(self.settings.ear))
+            self._recognizer = load_recognizer(self.settings.model or find_model(), self.settings.ear)
         return self._recognizer
 
     def _nameless(self, error: Exception, video: Video) -> str:
@@ -192,7 +185,7 @@ class _Telling(TimeLeft):
     """The time left, which also tells the table how far a video is: in looking for faces, which takes the most, and in reading."""
 
     def __init__(self, life: _Life, video: Video, looks: bool, most: float) -> None:
-        super().__init__(video.duration or 0.0, guess=_READING if looks else None)
+        super().__init__(video.duration or 0.0, guess=RECOGNISING if looks else None)
         self._life, self._video = life, video
         self._faces_at = self._captions_at = 0.0
         self._most = most + 1.0
@@ -210,7 +203,7 @@ class _Telling(TimeLeft):
         self._tell()
 
     def _tell(self) -> None:
-        done = (max(self._faces_at, self._captions_at) + _READING * self._captions_at) / (1 + _READING)
+        done = (max(self._faces_at, self._captions_at) + RECOGNISING * self._captions_at) / (1 + RECOGNISING)
         self._life.tell("reading", done, self._video.duration, self.left)
 
 

@@ -18,7 +18,7 @@ from avsr.decoding.checkpoint import Checkpoint, identity_of
 from avsr.decoding.cues import cues_of, lines_of, name_of, parse_names
 from avsr.decoding.default_model import find_model
 from avsr.decoding.first_use import first_words
-from avsr.decoding.time_left import TimeLeft
+from avsr.decoding.time_left import RECOGNISING, TimeLeft
 from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError
 
@@ -33,9 +33,6 @@ FAILED = "failed.tsv"
 _HEADER = "path\treason"
 _CAPTIONED = ".captioned"
 _MARK = "avsr transcribe"  # in our .json, so that nobody else's file is written over
-# Seconds that recognising takes for each that reading a video does, with our own ear (0.41 and 0.40 measured, benchmarks.time_left): a
-# first answer while the first minute is read. Where it is half or twice as much, the answer is off by less than a quarter.
-_RECOGNISING = 0.4
 _NAMES = {"av": "sound and lips", "audio": "sound alone", "lip": "lips alone"}
 
 
@@ -118,7 +115,7 @@ def transcribe_files(
     def recognizer() -> Recognizer:
         if not loaded:
             show("loading the model", None, 0.0)
-            loaded.append(_load(model, ear, lm=lm, lm_weight=lm_weight, bias=bias))
+            loaded.append(load_recognizer(model, ear, lm=lm, lm_weight=lm_weight, bias=bias))
             words = first_words(loaded[0].packed.meta)
             if words is not None:
                 show.say(words)
@@ -145,7 +142,10 @@ def transcribe_files(
     return 1 if failed else 0
 
 
-def _load(model: Path, ear: str, **expected: Any) -> Recognizer:
+def load_recognizer(
+    model: Path, ear: str, *, lm: Path | None = None, lm_weight: float | None = None, bias: Path | None = None
+) -> Recognizer:
+    """A packed model and an ear, with what is expected; the arguments are those of `transcribe_files`, and so are the errors."""
     from avsr.decoding.expected import expect
     from avsr.decoding.packed import load_packed
     from avsr.decoding.recognizer import Recognizer, packed_options
@@ -154,7 +154,7 @@ def _load(model: Path, ear: str, **expected: Any) -> Recognizer:
 
     limit_threads()
     packed = load_packed(model)
-    options, language = expect(packed, packed_options(packed.meta, model), **expected)
+    options, language = expect(packed, packed_options(packed.meta, model), lm=lm, lm_weight=lm_weight, bias=bias)
     return Recognizer(packed, options, language=language, ear=open_ear(ear))
 
 
@@ -176,7 +176,7 @@ def _transcribe(
     if result is None:
         loaded = recognizer()
         looks = wanted.mode != "audio" and info.video is not None and settings["ear"] == NATIVE
-        time_left = TimeLeft(info.duration, guess=_RECOGNISING if looks else None)
+        time_left = TimeLeft(info.duration, guess=RECOGNISING if looks else None)
         told = lambda done: show("", total, done, time_left)  # noqa: E731
         told(0.0)
         target.parent.mkdir(parents=True, exist_ok=True)

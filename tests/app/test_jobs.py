@@ -96,9 +96,9 @@ def test_jobs_that_take_too_long_are_told(table):
     _, jobs, clock = table
     jobs.add("a", CAPTIONS)
     jobs.claim("one")
-    assert jobs.overdue(2.0, 10.0) == []
+    assert jobs.overdue(2.0, 10.0) == set()
     clock.now += 121
-    assert jobs.overdue(2.0, 10.0) == [("one", "a")] and jobs.overdue(2.0, 600.0) == []
+    assert jobs.overdue(2.0, 10.0) == {"one"} and jobs.overdue(2.0, 600.0) == set()
 
 
 def test_a_changed_caption_makes_the_burned_video_an_old_one(table):

@@ -10,7 +10,8 @@ import httpx
 import pysubs2
 import pytest
 
-from tests.app.conftest import ended, upload, wait_for
+from tests.app.conftest import ended, start_server, upload, wait_for
+from tests.decoding.conftest import packed, run  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +156,19 @@ def test_the_openai_client_streams(server, spoken):
         events = list(client.audio.transcriptions.create(model="whisper-1", file=file, stream=True))
     assert events[-1].type == "transcript.text.done" and events[-1].text
     assert any(event.type == "transcript.text.delta" for event in events[:-1])
+
+
+def test_a_server_for_others_wants_its_token_and_captions_too(tmp_path, packed, spoken):  # noqa: F811
+    token = "0123456789abcdef"
+    guarded = start_server(tmp_path / "data", packed, "--host", "0.0.0.0", "--token", token)
+    try:
+        with guarded.client("wrong") as client:
+            assert client.get("/api/videos").status_code == 401
+            assert client.get("/").status_code == 200  # the page, which asks for the token
+        with guarded.client(token) as client:
+            assert ended(client, upload(client, spoken.read_bytes()).id)["state"] == "done"
+        with httpx.Client(base_url=guarded.url) as client:
+            assert client.get(f"/?token={token}").status_code == 303
+            assert client.get("/api/videos").json() == {"videos": []}
+    finally:
+        guarded.kill()
