@@ -188,11 +188,11 @@ class _Telling(TimeLeft):
         super().__init__(video.duration or 0.0, guess=RECOGNISING if looks else None)
         self._life, self._video = life, video
         self._faces_at = self._captions_at = 0.0
-        self._most = most + 1.0
+        self._most = most
 
     def read(self, second: float) -> None:
         super().read(second)
-        if second > self._most:  # whatever its header says
+        if second > self._most + 1.0:  # whatever its header says; its last picture may be on for a while
             raise AvsrError(f"it is longer than the {self._most:.0f} s that are taken.")
         self._faces_at = max(self._faces_at, second)
         self._tell()
