@@ -141,7 +141,7 @@ def test_what_is_finished_is_not_done_again(packed, face, long_video, tmp_path, 
     captions = (out / "긴 영상.srt").read_bytes()
     assert sorted(path.suffix for path in out.iterdir()) == [".json", ".srt", ".txt", ".vtt"], "no checkpoint is left"
     capsys.readouterr()
-    monkeypatch.setattr(transcribe, "_load", lambda *_, **__: pytest.fail("the model is not needed"))
+    monkeypatch.setattr(transcribe, "load_recognizer", lambda *_, **__: pytest.fail("the model is not needed"))
     (out / "긴 영상.srt").unlink()
     assert transcribe.transcribe_files([long_video], model=packed, mode="auto", out=out, formats=["srt", "ass"]) == 0
     assert "recognised before" in capsys.readouterr().err
@@ -170,7 +170,7 @@ def test_a_captioned_video_is_not_made_again_nor_captioned(packed, face, long_vi
 def test_other_settings_are_another_result(packed, face, long_video, tmp_path, monkeypatch):
     out = tmp_path / "out"
     transcribe.transcribe_files([long_video], model=packed, mode="audio", out=out)
-    monkeypatch.setattr(transcribe, "_load", lambda *_, **__: (_ for _ in ()).throw(AvsrError("asked for")))
+    monkeypatch.setattr(transcribe, "load_recognizer", lambda *_, **__: (_ for _ in ()).throw(AvsrError("asked for")))
     with pytest.raises(AvsrError, match="asked for"):
         transcribe.transcribe_files([long_video], model=packed, mode="av", out=out)
     assert json.loads((out / "긴 영상.json").read_text("utf-8"))["mode"] == "audio", "the earlier result stands"
