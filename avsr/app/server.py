@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
         taking_up = asyncio.create_task(uploads.take_up())
         yield
         taking_up.cancel()
+        await uploads.children.close()
         if supervise:
             supervisor.stop()
         lock.close()

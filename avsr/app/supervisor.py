@@ -15,8 +15,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from avsr.app.children import without_token
 from avsr.app.jobs import SqliteJobs
-from avsr.app.settings import LOOPBACK, MEDIA, PART, TOKEN_VARIABLE, Settings
+from avsr.app.settings import LOOPBACK, MEDIA, PART, Settings
 from avsr.app.store import Store, Video
 
 _LOOK = 0.5  # seconds between two looks at the workers
@@ -106,11 +107,6 @@ class Supervisor:
                 process.wait()
                 del self._workers[name]
                 self.jobs.give_back(name, _CRASH)
-
-
-def without_token() -> dict[str, str]:
-    """The environment for processes that open what people send."""
-    return {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
 
 
 def remove_expired(settings: Settings, store: Store) -> None:

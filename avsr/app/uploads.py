@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from avsr.app.children import Children
 from avsr.app.inspection import inspect
 from avsr.app.jobs import CAPTIONS, SqliteJobs
 from avsr.app.security import refusal
@@ -44,6 +45,7 @@ class Uploads:
         self.settings, self.store, self.jobs = settings, store, jobs
         self._busy: set[str] = set()  # videos to which a request is writing
         self._admitting = asyncio.Lock()
+        self.children = Children()
 
     def room_for(self, size: int) -> Response | None:
         """None where a video of so many bytes can be taken now, else the refusal."""
@@ -120,7 +122,7 @@ class Uploads:
             now = await run_in_threadpool(self.store.video, video.id)
             if now is None or now.state != "uploading":  # deleted, or admitted by another request
                 return None
-            finding = await inspect(folder / MEDIA, folder / THUMBNAIL, self.settings)
+            finding = await inspect(self.children, folder / MEDIA, folder / THUMBNAIL, self.settings)
         if finding.code is None and video.mode == "lip" and not finding.picture:
             finding = type(finding)(code="no_stream", message="it holds no picture to read lips in.")
         if finding.code is not None:
@@ -135,6 +137,7 @@ class Uploads:
 
     async def take_up(self) -> None:
         """Admit what was whole when an earlier server was ended."""
+        await self.children.prepare()
         for video in self.store.videos():
             if video.state == "uploading" and self.offset(video) >= video.size:
                 await self.admit(video)

@@ -22,6 +22,7 @@ from avsr.app.captions import as_cues
 from avsr.app.jobs import BURN
 from avsr.app.security import refusal
 from avsr.app.settings import MEDIA, RESULT, THUMBNAIL
+from avsr.app.soft_captions import soft_captions
 from avsr.app.store import Video
 from avsr.app.uploads import Uploads
 from avsr.app.views import cue_view, video_view
@@ -116,7 +117,7 @@ def video_routes(uploads: Uploads) -> APIRouter:
         if video.state != "done":
             raise Missing
         async with muxing:  # one at a time: each writes the whole video once more
-            return await run_in_threadpool(_soft, uploads, video)
+            return await _soft(uploads, video)
 
     async def news(request: Request, id: str | None) -> AsyncIterator[ServerSentEvent]:
         """States as they change, of one video or of all; and of one its captions as they come."""
@@ -181,15 +182,16 @@ def caption_file(uploads: Uploads, video: Video, kind: str) -> bytes:
         return path.read_bytes()
 
 
-def _soft(uploads: Uploads, video: Video) -> Response:
+async def _soft(uploads: Uploads, video: Video) -> Response:
     """The video with its captions as a track that players show and hide."""
     from starlette.background import BackgroundTask
 
-    from avsr.media.mux import mux_captions
-
-    folder = TemporaryDirectory(dir=uploads.settings.folder(video.id), prefix=".soft-")
-    cues = as_cues(uploads.store.cues(video.id))
-    path = mux_captions(uploads.settings.folder(video.id) / MEDIA, cues, Path(folder.name, "soft"))
+    cues = as_cues(await run_in_threadpool(uploads.store.cues, video.id))
+    try:
+        folder = TemporaryDirectory(dir=uploads.settings.folder(video.id), prefix=".soft-")
+        path = await soft_captions(uploads.children, uploads.settings.folder(video.id) / MEDIA, cues, Path(folder.name, "soft"))
+    except FileNotFoundError:  # deleted meanwhile
+        raise Missing from None
     kind = path.suffix[1:]
     headers = _attachment(video, kind, "captioned")
     return FileResponse(path, media_type="video/mp4" if kind == "mp4" else "video/x-matroska", headers=headers, background=BackgroundTask(folder.cleanup))

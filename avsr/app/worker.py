@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sqlite3
 import sys
 import threading
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from avsr.app.captions import as_cues, draft_cues, stored_cues
 from avsr.app.jobs import BEAT, CAPTIONS, Job, SqliteJobs
+from avsr.app.process import follow_parent
 from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings
 from avsr.app.store import Store, StoredCue, Video
 from avsr.decoding.checkpoint import Checkpoint, identity_of
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 _FACES = 4
 _IDLE = 0.1  # seconds between two looks for a job
-_PARENT_DIED = 1  # PR_SET_PDEATHSIG of Linux
 
 
 class Lost(Exception):
@@ -232,15 +230,8 @@ class _TellingCheckpoint(Checkpoint):
             self._told(segment)
 
 
-def _follow_parent() -> None:
-    """Be killed when the server is, so that none of two workers has the other's job."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer
-
-
 def main(settings: dict[str, Any], name: str, parent: int) -> None:
-    _follow_parent()
+    follow_parent()
     if os.getppid() != parent:
         return  # it was gone before we could follow it
     paths = {key: Path(value) for key, value in settings.items() if key in ("data", "model") and value is not None}
