@@ -87,7 +87,7 @@ class Supervisor:
         # Workers listen nowhere, and the token is none of their business.
         settings = json.dumps(asdict(self.settings) | {"host": LOOPBACK[0], "token": None}, default=str)
         command = [sys.executable, "-m", "avsr.app.worker", settings, name, str(os.getpid())]
-        self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token())
+        self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token() | {"MALLOC_ARENA_MAX": "2"})
         if len(self._workers) == self.settings.workers:
             self._spawned = time.monotonic()
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from avsr.app.captions import as_cues, draft_cues, stored_cues
 from avsr.app.jobs import BEAT, CAPTIONS, Job, SqliteJobs
-from avsr.app.process import follow_parent
+from avsr.app.process import follow_parent, give_memory_back, limit_worker
+from avsr.app.reading import Reader, ReaderEnded
 from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings
 from avsr.app.store import Store, StoredCue, Video
 from avsr.decoding.checkpoint import Checkpoint, identity_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from avsr.decoding.result import Segment
 
 _FACES = 4
+_WRITTEN = 1 << 30  # bytes of a result, or of the tables
 _IDLE = 0.1  # seconds between two looks for a job
 
 
@@ -50,10 +52,12 @@ class Worker:
         self.store = Store(settings.database)
         self.jobs = SqliteJobs(self.store)
         self._recognizer: Recognizer | None = None
+        self._reader = Reader()
 
     def run(self) -> None:
         """For ever. The model is loaded when there is nothing else to do, so that the first video need not wait for it."""
         while True:
+            self._reader.start()
             if self.step():
                 continue
             if self._recognizer is None:
@@ -78,12 +82,16 @@ class Worker:
                 self._burn(job, video, life)
         except Lost:
             pass
+        except ReaderEnded:
+            self.jobs.give_back(self.name, 1.0)  # as if it had ended this process
         except NoFaceError as error:
             self.jobs.fail(job, "no_face", self._nameless(error, video))
         except (AvsrError, OSError) as error:
             self.jobs.fail(job, "failed", self._nameless(error, video))
         finally:
             life.end()
+            self._reader.let_go()
+            give_memory_back()
         return True
 
     def _caption(self, job: Job, video: Video, life: _Life) -> None:
@@ -99,8 +107,9 @@ class Worker:
             drafts.add(segment)
         try:
             result = recognizer.transcribe(
-                folder / MEDIA, video.mode, progress=telling.said, time_left=telling, checkpoint=checkpoint, faces=_FACES
-            )
+                folder / MEDIA, video.mode, progress=telling.said, time_left=telling, checkpoint=checkpoint, faces=_FACES,
+                opener=self._reader.open_streams,
+            )  # fmt: skip
         finally:
             checkpoint.close()
         life.tell("writing", result.duration, result.duration)
@@ -110,17 +119,19 @@ class Worker:
         checkpoint.remove()
 
     def _burn(self, job: Job, video: Video, life: _Life) -> None:
-        from avsr.media.burn_video import burn_video
-
         folder = self.settings.folder(video.id)
         life.tell("writing", 0.0, video.duration)
         cues = as_cues(self.store.cues(video.id))
-        path = burn_video(folder / MEDIA, cues, folder / BURNED, lambda done: life.tell("writing", done, video.duration))
+        path = self._reader.burn(folder / MEDIA, cues, folder / BURNED, lambda done: life.tell("writing", done, video.duration))
         self.jobs.finish(job, burned=path.name)
 
     def _load(self) -> Recognizer:
         if self._recognizer is None:
+            import torch  # noqa: F401
+
+            give_memory_back(code=True)
             self._recognizer = load_recognizer(self.settings.model or find_model(), self.settings.ear)
+            give_memory_back(code=True)
         return self._recognizer
 
     def _nameless(self, error: Exception, video: Video) -> str:
@@ -234,6 +245,7 @@ def main(settings: dict[str, Any], name: str, parent: int) -> None:
     follow_parent()
     if os.getppid() != parent:
         return  # it was gone before we could follow it
+    limit_worker(settings["worker_bytes"], _WRITTEN)
     paths = {key: Path(value) for key, value in settings.items() if key in ("data", "model") and value is not None}
     Worker(Settings(**settings | paths), name).run()
 
