@@ -7,19 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from avsr.app.children import Children
+from avsr.app.codecs import AUDIO_CODECS, VIDEO_CODECS, allow_usual_codecs
 from avsr.app.process import limit_process
 from avsr.app.settings import Settings
 from avsr.errors import AvsrError
 
-# FFmpeg's names of what cameras, phones, browsers and editors write. A decoder that is hardly ever used is one that is hardly ever
-# checked, and FFmpeg has hundreds of those.
-VIDEO_CODECS = frozenset(
-    "h264 hevc vp8 vp9 av1 mpeg4 mpeg2video mpeg1video mjpeg h263 prores theora msmpeg4v2 msmpeg4v3 wmv1 wmv2 wmv3 vc1 flv1 dvvideo".split()
-)
-AUDIO_CODECS = frozenset(
-    "aac mp3 mp2 opus vorbis flac alac ac3 eac3 amrnb amrwb amr_nb amr_wb wmav1 wmav2 pcm_s16le pcm_s16be pcm_s24le pcm_s32le pcm_f32le pcm_u8 "
-    "pcm_mulaw pcm_alaw adpcm_ms adpcm_ima_wav".split()
-)
 _MAX_STREAMS = 16
 _MEMORY = 1500 << 20  # of addresses, most of which are FFmpeg's libraries
 _SECONDS = 5.0
@@ -106,6 +98,7 @@ def _without_name(error: Exception, file: Path) -> str:
 
 def inspect_here(file: str, thumbnail: str, max_seconds: float, max_pixels: int) -> None:
     """The child's part."""
+    allow_usual_codecs()
     limit_process(_MEMORY, int(_SECONDS), 1 << 20)
     finding = look(Path(file), max_seconds, max_pixels)
     print(json.dumps(asdict(finding)), flush=True)

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from avsr.app.codecs import allow_usual_codecs
 from avsr.app.process import follow_parent, limit_data, small_stacks
 from avsr.decoding.segment import SAMPLES
 from avsr.decoding.streams import FPS, WINDOW, Streams, Window, open_streams
@@ -260,6 +261,7 @@ def main() -> None:
     import avsr.media.video
     from mediapipe.tasks.python import vision  # noqa: F401
 
+    allow_usual_codecs()
     taken = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no message
     line = _Line(sys.stdin.buffer, taken)

@@ -8,6 +8,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from avsr.app.children import Children
+from avsr.app.codecs import allow_usual_codecs
 from avsr.app.process import limit_process
 from avsr.errors import AvsrError
 from avsr.media.captions import Cue
@@ -40,6 +41,7 @@ def mux_here(video: str, cues: list[list], target: str, limits: list[int]) -> No
     from avsr.errors import MediaError
     from avsr.media.mux import mux_captions
 
+    allow_usual_codecs()
     limit_process(*limits)
     try:
         answer = {"name": mux_captions(Path(video), [Cue(*cue) for cue in cues], Path(target)).name}

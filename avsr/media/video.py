@@ -14,6 +14,7 @@ import numpy as np
 from avsr.errors import MediaError
 from avsr.media.container import (
     MAX_PIXELS,
+    decoder_options,
     open_container,
     packets,
     seek_before,
@@ -143,7 +144,7 @@ class VideoReader:
         with open_container(self.path) as container:
             stream = video_stream(container)
             decoder = stream.codec_context
-            decoder.options = {"max_pixels": str(MAX_PIXELS)}
+            decoder.options = decoder_options()
             decoder.thread_type, decoder.thread_count = "AUTO", threads
             self._aspect = decoder.sample_aspect_ratio
             zero = time_zero(container)
