@@ -1,0 +1,33 @@
+"""Uploads: what many who come at once may take together, and what is left of a video."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from starlette.responses import Response
+
+from avsr.app.jobs import SqliteJobs
+from avsr.app.settings import Settings
+from avsr.app.store import Store
+from avsr.app.uploads import Uploads
+
+
+@pytest.mark.parametrize(("limits", "taken"), [({"max_waiting": 5}, 5), ({"max_store": 3500}, 3)])
+def test_of_many_at_once_no_more_are_taken_than_there_is_room_for(tmp_path, limits, taken):
+    settings = Settings(tmp_path, **limits)
+    store = Store(settings.database)
+    uploads = Uploads(settings, store, SqliteJobs(store))
+    together = Barrier(16)
+
+    def begin(number: int):
+        together.wait()
+        return uploads.begin("somebody", f"{number}.mp4", "auto", 1000)
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(begin, range(16)))
+    refused = [one for one in found if isinstance(one, Response)]
+    assert len(store.videos()) == len(found) - len(refused) == taken
+    assert len(list((tmp_path / "videos").iterdir())) == taken
+    assert {one.status_code for one in refused} == {429} and all("retry-after" in one.headers for one in refused)
