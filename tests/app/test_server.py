@@ -93,6 +93,25 @@ def test_events_tell_states_and_drafts_and_survive_a_new_line(server, spoken):
         assert next(lines).startswith("event:")
 
 
+def test_streams_of_events_are_counted_and_those_too_many_told_when_to_come_again(server):
+    from contextlib import ExitStack
+
+    with ExitStack() as stack, server.client("one with many tabs") as client, server.client("one with one tab") as other:
+        for _ in range(16):
+            assert stack.enter_context(client.stream("GET", "/api/events")).status_code == 200
+        for path in ("/api/events", f"/api/videos/{'0' * 32}/events"):
+            refused = client.get(path)
+            assert refused.status_code == 429 and int(refused.headers["retry-after"]) > 0 and refused.json()["error"]["code"] == "too_busy"
+        assert stack.enter_context(other.stream("GET", "/api/events")).status_code == 200
+        stack.close()
+
+        def answered() -> bool:
+            with client.stream("GET", "/api/events") as events:
+                return events.status_code == 200
+
+        wait_for(answered, "a closed stream to be counted no more", 20.0)
+
+
 def test_an_upload_is_gone_on_with(server, spoken):
     client, data = server.client("the third"), spoken.read_bytes()
     place = client.post("/api/uploads", headers={"Upload-Length": str(len(data))}).headers["location"]
