@@ -17,7 +17,7 @@ from pathlib import Path
 
 from avsr.app.children import without_token
 from avsr.app.jobs import SqliteJobs
-from avsr.app.settings import LOOPBACK, MEDIA, PART, Settings
+from avsr.app.settings import LOOPBACK, MEDIA, PART, Settings, remove_media
 from avsr.app.store import Store, Video
 
 _LOOK = 0.5  # seconds between two looks at the workers
@@ -116,10 +116,12 @@ def remove_expired(settings: Settings, store: Store) -> None:
         if (video.expires <= now or (video.state == "uploading" and _still_for(settings, video, now) > _LEFT)) and store.remove_video(video.id):
             shutil.rmtree(settings.folder(video.id), ignore_errors=True)
     # What a worker was writing while its folder was being deleted.
-    known = {video.id for video in store.videos()}
+    known = {video.id: video.state for video in store.videos()}
     for folder in (settings.data / "videos").iterdir():
         if folder.name not in known and now - folder.stat().st_mtime > _CLEAN:
             shutil.rmtree(folder, ignore_errors=True)
+        elif known.get(folder.name) == "failed":  # by whoever had no time to do it: it ended its workers
+            remove_media(folder)
 
 
 def _still_for(settings: Settings, video: Video, now: float) -> float:

@@ -16,7 +16,7 @@ from avsr.app.captions import as_cues, draft_cues, stored_cues
 from avsr.app.jobs import BEAT, CAPTIONS, Job, SqliteJobs
 from avsr.app.process import follow_parent, give_memory_back, limit_worker
 from avsr.app.reading import Reader, ReaderEnded
-from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings
+from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings, remove_media
 from avsr.app.store import Store, StoredCue, Video
 from avsr.decoding.checkpoint import Checkpoint, identity_of
 from avsr.decoding.default_model import find_model
@@ -37,6 +37,10 @@ _IDLE = 0.1  # seconds between two looks for a job
 
 class Lost(Exception):
     """The job is another worker's by now, or its video was deleted."""
+
+
+class TooLong(AvsrError):
+    """The video goes on beyond what is taken, whatever its header said."""
 
 
 class Worker:
@@ -85,9 +89,11 @@ class Worker:
         except ReaderEnded:
             self.jobs.give_back(self.name, 1.0)  # as if it had ended this process
         except NoFaceError as error:
-            self.jobs.fail(job, "no_face", self._nameless(error, video))
+            self._fail(job, video, "no_face", error)
+        except TooLong as error:
+            self._fail(job, video, "too_long", error)
         except (AvsrError, OSError) as error:
-            self.jobs.fail(job, "failed", self._nameless(error, video))
+            self._fail(job, video, "failed", error)
         finally:
             life.end()
             self._reader.let_go()
@@ -124,6 +130,11 @@ class Worker:
         cues = as_cues(self.store.cues(video.id))
         path = self._reader.burn(folder / MEDIA, cues, folder / BURNED, lambda done: life.tell("writing", done, video.duration))
         self.jobs.finish(job, burned=path.name)
+
+    def _fail(self, job: Job, video: Video, code: str, error: Exception) -> None:
+        """For good, where it is captions that failed: its owner sees why, and nobody needs its media any more."""
+        if self.jobs.fail(job, code, self._nameless(error, video)) and job.task == CAPTIONS:
+            remove_media(self.settings.folder(video.id))
 
     def _load(self) -> Recognizer:
         if self._recognizer is None:
@@ -202,7 +213,7 @@ class _Telling(TimeLeft):
     def read(self, second: float) -> None:
         super().read(second)
         if second > self._most + 1.0:  # whatever its header says; its last picture may be on for a while
-            raise AvsrError(f"it is longer than the {self._most:.0f} s that are taken.")
+            raise TooLong(f"it is longer than the {self._most:.0f} s that are taken.")
         self._faces_at = max(self._faces_at, second)
         self._tell()
 

@@ -208,7 +208,9 @@ def test_a_video_that_goes_on_for_longer_than_its_header_says_is_ended(tmp_path,
     worker.store.add_video(video)
     worker.jobs.add("a", CAPTIONS)
     assert worker.step() and not worker.step()
-    assert worker.store.video("a").state == "failed" and worker.store.video("a").error_message == "it is longer than the 1 s that are taken."
+    video = worker.store.video("a")
+    assert (video.state, video.error_code, video.error_message) == ("failed", "too_long", "it is longer than the 1 s that are taken.")
+    assert not list(settings.folder("a").iterdir())  # nothing more will be done with it
 
 
 def test_a_table_that_is_locked_keeps_nobody_else_waiting(tmp_path, packed, spoken):  # noqa: F811

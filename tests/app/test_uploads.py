@@ -8,9 +8,10 @@ from threading import Barrier
 import pytest
 from starlette.responses import Response
 
-from avsr.app.jobs import SqliteJobs
+from avsr.app.jobs import CAPTIONS, SqliteJobs
 from avsr.app.settings import Settings
 from avsr.app.store import Store
+from avsr.app.supervisor import remove_expired
 from avsr.app.uploads import Uploads
 
 
@@ -31,3 +32,22 @@ def test_of_many_at_once_no_more_are_taken_than_there_is_room_for(tmp_path, limi
     assert len(store.videos()) == len(found) - len(refused) == taken
     assert len(list((tmp_path / "videos").iterdir())) == taken
     assert {one.status_code for one in refused} == {429} and all("retry-after" in one.headers for one in refused)
+
+
+def test_of_a_video_that_has_failed_the_media_go_and_the_reason_stays(tmp_path):
+    settings = Settings(tmp_path)
+    store = Store(settings.database)
+    jobs = SqliteJobs(store)
+    video = Uploads(settings, store, jobs).begin("somebody", "a.mp4", "auto", 5)
+    folder = settings.folder(video.id)
+    for name in ("media", "part.jsonl", "thumbnail.jpg"):
+        (folder / name).write_bytes(b"12345")
+    jobs.add(video.id, CAPTIONS)
+    for _ in range(3):  # it ends its workers
+        remove_expired(settings, store)
+        assert (folder / "media").exists()
+        jobs.claim("one")
+        jobs.give_back("one", 1.0)
+    remove_expired(settings, store)
+    assert [path.name for path in folder.iterdir()] == ["thumbnail.jpg"]
+    assert store.video(video.id).state == "failed" and store.video(video.id).error_message
