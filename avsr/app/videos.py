@@ -27,7 +27,7 @@ from avsr.app.soft_captions import soft_captions
 from avsr.app.store import StoredCue, Video
 from avsr.app.uploads import Uploads
 from avsr.app.views import cue_view, video_view
-from avsr.media.captions import LINE, width
+from avsr.media.captions import LINE, ass_text, srt_text, vtt_text, width
 
 _LOOK, _IDLE = 0.25, 2.0  # seconds between two looks for news, and once nothing moves
 _MOVING = ("uploading", "queued", "running")
@@ -170,22 +170,18 @@ def video_routes(uploads: Uploads) -> APIRouter:
 
 def caption_file(uploads: Uploads, video: Video, kind: str) -> bytes:
     """The captions as they are now, people's changes included, as a file of `kind`; Missing where there are none yet."""
-    from avsr.media.captions import write_ass, write_json, write_srt, write_txt, write_vtt
-
     if video.state != "done":
         raise Missing
     stored = uploads.store.cues(video.id)
     cues = as_cues(stored)
-    with TemporaryDirectory(dir=uploads.settings.folder(video.id), prefix=".captions-") as folder:
-        path = Path(folder, "captions")
-        if kind == "json":
-            result = json.loads((uploads.settings.folder(video.id) / RESULT).read_bytes())
-            write_json(path, result | {"cues": [cue_view(cue) for cue in stored]})
-        elif kind == "txt":
-            write_txt(path, "\n".join(" ".join(cue.text.split()) for cue in cues))
-        else:
-            {"srt": write_srt, "vtt": write_vtt, "ass": write_ass}[kind](path, cues)
-        return path.read_bytes()
+    if kind == "json":
+        result = json.loads((uploads.settings.folder(video.id) / RESULT).read_bytes())
+        text = json.dumps(result | {"cues": [cue_view(cue) for cue in stored]}, ensure_ascii=False, indent=2) + "\n"
+    elif kind == "txt":
+        text = "".join(f"{' '.join(cue.text.split())}\n" for cue in cues)
+    else:
+        text = {"srt": srt_text, "vtt": vtt_text, "ass": ass_text}[kind](cues)
+    return text.encode("utf-8", "replace")
 
 
 async def _soft(uploads: Uploads, video: Video) -> Response:

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from avsr.app.jobs import CAPTIONS, SqliteJobs
 from avsr.app.settings import Settings
-from avsr.app.store import Store
+from avsr.app.store import Store, StoredCue, set_cues
 from avsr.app.supervisor import remove_expired
 from avsr.app.uploads import Uploads
+from avsr.app.videos import caption_file
 
 
 @pytest.mark.parametrize(("limits", "taken"), [({"max_waiting": 5}, 5), ({"max_store": 3500}, 3)])
@@ -51,3 +52,20 @@ def test_of_a_video_that_has_failed_the_media_go_and_the_reason_stays(tmp_path):
     remove_expired(settings, store)
     assert [path.name for path in folder.iterdir()] == ["thumbnail.jpg"]
     assert store.video(video.id).state == "failed" and store.video(video.id).error_message
+
+
+def test_captions_to_take_away_are_made_without_a_file(tmp_path):
+    import shutil
+
+    settings = Settings(tmp_path)
+    store = Store(settings.database)
+    uploads = Uploads(settings, store, SqliteJobs(store))
+    video = uploads.begin("somebody", "a.mp4", "auto", 5)
+    with store.change() as database:
+        set_cues(database, video.id, [StoredCue(1, 0.0, 1.0, "가\n나", "both", None, None), StoredCue(2, 1.0, 2.0, "", "both", None, None, True)])
+    store.update_video(video.id, state="done")
+    shutil.rmtree(settings.folder(video.id))
+    video = store.video(video.id)
+    assert caption_file(uploads, video, "srt").decode() == "1\n00:00:00,000 --> 00:00:01,000\n가\n나\n"
+    assert caption_file(uploads, video, "vtt").decode() == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n가\n나\n"
+    assert caption_file(uploads, video, "txt").decode() == "가 나\n" and b"Dialogue: 0,0:00:00.00" in caption_file(uploads, video, "ass")
