@@ -36,7 +36,7 @@ class SpeechAhead:
 
 
 def look_ahead(
-    path: Path, start: float, told: Callable[[float], None], clock: Callable[[], float] = time.monotonic
+    path: Path, start: float, told: Callable[[float], None] | None = None, clock: Callable[[], float] = time.monotonic
 ) -> SpeechAhead | None:
     """The sound cut into pieces as the recogniser will cut it, but for the lips and for where windows meet.
 
@@ -46,7 +46,7 @@ def look_ahead(
     Args:
         path: a file with sound.
         start: media second to begin at.
-        told: the media second up to which it has listened, now and then; what it raises is passed on.
+        told: the media second up to which it has listened, now and then; what this raises is passed on.
         clock: in seconds.
 
     Returns:
@@ -73,7 +73,8 @@ def look_ahead(
             took, heard = took + clock() - begun, heard + seconds
         spoken.append(frames.reshape(-1, FPS).mean(1))
         end += seconds
-        told(end)
+        if told is not None:
+            told(end)
 
 
 def _windows(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,19 +165,15 @@ class Recognizer:
             streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
         journal = Journal(checkpoint, streams)
         if time_left is not None:
-            ahead = None
-            if streams.mode != "lip":
-                ahead = look_ahead(streams.path, journal.start, looking or (lambda second: None), time_left.clock)
-            time_left.expect(ahead, journal.done)
+            heard = None if streams.mode == "lip" else look_ahead(streams.path, journal.start, looking, time_left.clock)
+            time_left.expect(heard, journal.done)
         told, time_left = journal.done, time_left or TimeLeft(0.0)
         if progress:
             progress(told)
         time_left.read(journal.start)
         for everybody in pieces_of(streams, journal.start, journal.begin_window, time_left.read):
             left = [(window, journal.left(window, pieces, speaker), speaker) for window, pieces, speaker in everybody]
-            ends = [window.start + piece.stop / FPS for window, pieces, _ in everybody for piece in pieces]
-            last = all(window.last for window, _, _ in everybody)
-            time_left.cut(sum(piece.stop - piece.first for _, pieces, _ in left for piece in pieces) / FPS, None if last else max(ends, default=0.0))
+            time_left.cut(sum(piece.stop - piece.first for _, pieces, _ in left for piece in pieces) / FPS, _reached(everybody))
             for others, (window, pieces, speaker) in zip(reversed(range(len(left))), left):
                 journal.reached(window.start)
                 for piece in pieces:
@@ -220,6 +216,12 @@ class Recognizer:
         return Segment(
             round(start, 3), round(end, 3), found.text, found.words, found.mode, found.audio_weight, found.nbest, found.source
         )
+
+
+def _reached(everybody: Sequence[tuple[Window, Sequence[Piece], int | None]]) -> float | None:
+    """Up to which media second a window is in pieces; None where it is the last, of which nothing waits."""
+    ends = [window.start + piece.stop / FPS for window, pieces, _ in everybody for piece in pieces]
+    return None if all(window.last for window, _, _ in everybody) else max(ends, default=0.0)
 
 
 def packed_options(meta: dict[str, Any], path: str | Path) -> DecodeOptions:

@@ -48,7 +48,7 @@ def test_quiet_is_not_asked_for_voices(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(looking, "voice_probability", lambda samples: asked.append(len(samples)) or np.zeros(-(-len(samples) // 640)))
     write_audio(tmp_path / "a.wav", 1e-3 * np.random.default_rng(1).standard_normal(16000 * 90).astype(np.float32))
-    found = look_ahead(tmp_path / "a.wav", 0.0, lambda second: None)
+    found = look_ahead(tmp_path / "a.wav", 0.0)
     assert max(asked) <= 640 and found.spoken.sum() == 0 and found.took is None and found.end == pytest.approx(90.0)
 
 
@@ -71,15 +71,15 @@ def test_the_recogniser_finds_as_much_as_was_foreseen(recognizer, recording):
 
 def test_a_file_without_sound_or_with_sound_that_cannot_be_read_has_none(tmp_path, recording):
     silent = make_video(tmp_path / "a.mp4", seconds=1, size=(160, 120), audio=False)
-    assert look_ahead(silent, 0.0, lambda second: None) is None
+    assert look_ahead(silent, 0.0) is None
     (tmp_path / "b.flac").write_bytes(recording.read_bytes()[:200] + bytes(1000))
-    assert look_ahead(tmp_path / "b.flac", 0.0, lambda second: None) is None
+    assert look_ahead(tmp_path / "b.flac", 0.0) is None
 
 
 def test_half_a_file_is_heard_to_where_it_ends(tmp_path, recording):
     data = recording.read_bytes()
     (tmp_path / "a.flac").write_bytes(data[: len(data) * 2 // 3])
-    found = look_ahead(tmp_path / "a.flac", 0.0, lambda second: None)
+    found = look_ahead(tmp_path / "a.flac", 0.0)
     assert 80 < found.end < 140 and found.after(0.0) > 12
 
 
@@ -94,7 +94,7 @@ def test_a_look_ahead_that_fails_costs_nothing_but_the_answer(recognizer, face, 
 
     whole = recognizer.transcribe(video)
     monkeypatch.setattr(looking, "AudioReader", Broken)
-    assert look_ahead(video, 0.0, lambda second: None) is None
+    assert look_ahead(video, 0.0) is None
     assert recognizer.transcribe(video, time_left=TimeLeft(2.0)).segments == whole.segments
 
 
