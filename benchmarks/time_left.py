@@ -142,7 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         done = subprocess.run([*command, *(["--cpu"] if args.cpu else [])], stdout=subprocess.PIPE, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
         print(report(mode, found["end"], media, tenths(found["end"], found["said"])), flush=True)
-    print(f"\n{model.name}; ear {args.ear}; seed {args.seed}; seconds of {'the process' if args.cpu else 'the clock'}; commit {describe_commit()}; {describe_machine()}")
+    seconds = f"seconds of {'the process' if args.cpu else 'the clock'}"
+    print(f"\n{model.name}; ear {args.ear}; seed {args.seed}; {seconds}; commit {describe_commit()}; {describe_machine()}")
     return 0
 
 

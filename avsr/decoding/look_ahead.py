@@ -40,6 +40,9 @@ def look_ahead(
 ) -> SpeechAhead | None:
     """The sound cut into pieces as the recogniser will cut it, but for the lips and for where windows meet.
 
+    The network remembers: begun anew with each window, as here and there, it finds other voices than over all of a file. So what it
+    says here is no substitute for what it will say there of other stretches, and is not kept.
+
     It takes 3 ms a second, most of it for the network that finds voices. Minutes that are quiet, or as loud throughout as their
     background, are not given to it: it plays no part in them.
 

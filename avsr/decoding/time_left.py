@@ -60,7 +60,8 @@ class TimeLeft:
         earlier run."""
         with self._lock:
             self._ahead, self._upto = ahead, done
-            self.total = max(self.total, ahead.end if ahead is not None else 0.0)
+            if not self.total and ahead is not None:
+                self.total = ahead.end
 
     def read(self, second: float) -> None:
         """All is read up to that media second; told first where reading begins."""
