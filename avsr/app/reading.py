@@ -21,6 +21,7 @@ import numpy as np
 
 from avsr.app.codecs import allow_usual_codecs
 from avsr.app.process import follow_parent, limit_data, small_stacks
+from avsr.decoding.look_ahead import SpeechAhead, look_ahead
 from avsr.decoding.segment import SAMPLES
 from avsr.decoding.streams import FPS, WINDOW, Streams, Window, open_streams
 from avsr.errors import AvsrError, MediaError, NoFaceError
@@ -43,6 +44,15 @@ class SentStreams(Streams):
     """`Streams` whose windows another process reads."""
 
     messages: _Messages
+
+    def look_ahead(self, start: float, told: Callable[[float], None] | None, clock: Callable[[], float]) -> SpeechAhead | None:
+        self.messages.say({"ahead": start})
+        while True:
+            kind, value = self.messages.next()
+            if kind == "ahead":
+                return None if value is None else SpeechAhead(value["start"], value["end"], np.array(value["spoken"]), value["took"])
+            if told is not None:
+                told(float(value))
 
     def windows(
         self,
@@ -208,6 +218,9 @@ class _Line:
         info = asdict(streams.info) | {"path": None}
         self.say("opened", {"mode": streams.mode, "reason": streams.reason, "mouth_only": streams.mouth_only, "faces": streams.faces, "info": info})
         asked = self.hear()
+        while "ahead" in asked:
+            _apart(lambda: self._look_ahead(path, asked["ahead"]))
+            asked = self.hear()
         streams.restore(asked["state"])
         begin = lambda start, state: self.say("begin", {"start": start, "state": state})  # noqa: E731
         for window in streams.windows(asked["start"], begin, lambda second: self.say("read", second)):
@@ -223,11 +236,31 @@ class _Line:
             self.hear()
         self.say("end", {"state": streams.state()})
 
+    def _look_ahead(self, path: str, start: float) -> None:
+        found = look_ahead(Path(path), start, lambda second: self.say("read", second))
+        self.say("ahead", None if found is None else asdict(found) | {"spoken": found.spoken.tolist()})
+
     def burn(self, path: str, cues: list[list], target: str) -> None:
         from avsr.media.burn_video import burn_video
 
         written = burn_video(Path(path), [Cue(*cue) for cue in cues], Path(target), lambda second: self.say("read", second))
         self.say("end", {"name": written.name})
+
+
+def _apart(what: Callable[[], None]) -> None:
+    """Do it in a child of this process, whose memory goes with it. Where it ends otherwise, so does this process: what it was saying is
+    not whole, and nothing can be said behind it."""
+    child = os.fork()
+    if not child:
+        try:
+            follow_parent()
+            what()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if status:
+        sys.exit(f"avsr: the process that read a video has ended ({os.waitstatus_to_exitcode(status)}).")
 
 
 def _child(line: _Line, task: dict[str, Any]) -> None:
@@ -254,6 +287,7 @@ def main() -> None:
     follow_parent()
     small_stacks()
     import av  # noqa: F401
+    import onnxruntime  # noqa: F401
     import soxr  # noqa: F401
 
     import avsr.lips.extract
@@ -272,17 +306,7 @@ def main() -> None:
         if not fetched:
             _fetch_face_model()
             fetched = True
-        child = os.fork()
-        if not child:
-            try:
-                follow_parent()
-                _child(line, json.loads(given))
-            except BaseException:
-                os._exit(1)
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if status:  # what it was saying is not whole: the line ends here
-            sys.exit(f"avsr: the process that read a video has ended ({os.waitstatus_to_exitcode(status)}).")
+        _apart(lambda: _child(line, json.loads(given)))
         line.say("ended", None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import av
@@ -70,6 +71,18 @@ def test_it_goes_on_from_a_moment(reader, video):  # noqa: F811
         windows = list(streams.windows(1.0))
         ends.append((windows[0].start, len(windows[0].samples), streams.state()))
     assert ends[0] == ends[1]
+
+
+def test_the_sound_is_listened_to_there(reader, spoken):
+    found, said = [], []
+    for opener in (open_streams, reader.open_streams):
+        told = []
+        streams = opener(spoken, "auto")
+        found.append(streams.look_ahead(0.0, told.append, time.monotonic))
+        said.append(told)
+        list(streams.windows())
+    assert said[0] == said[1] and said[0][-1] == pytest.approx(3.0, abs=0.1)
+    assert found[0].end == found[1].end and np.array_equal(found[0].spoken, found[1].spoken) and found[0].after(0.0) == found[1].after(0.0) > 1.0
 
 
 def test_errors_are_those_of_the_file(reader, spoken, tmp_path):
