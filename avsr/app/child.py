@@ -1,7 +1,7 @@
 """A process that opens one file that somebody has sent, under limits: `python -m avsr.app.child`, started by `avsr.app.children`.
 
-It has loaded what the tasks want before it is told which: a line of JSON on its input, {"task": name, ...}. The task answers with one line
-of JSON on its output.
+It has loaded what the tasks want, and said so by an empty line, before it is told which: a line of JSON on its input, {"task": name, ...}. The
+task answers with one line of JSON on its output.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ def main() -> None:
     import avsr.media.mux
     import avsr.media.video  # noqa: F401
 
+    print(flush=True)  # ready
     line = sys.stdin.readline()
     if line:  # else the server has ended without wanting us
         task = json.loads(line)

@@ -10,6 +10,8 @@ import sys
 from avsr.app.settings import TOKEN_VARIABLE
 from avsr.errors import AvsrError
 
+_READY = 30.0  # seconds that a start may take on a machine that does other things: they are not the task's
+
 
 class Children:
     """Starts `avsr.app.child` and asks it. Of one event loop."""
@@ -35,6 +37,7 @@ class Children:
         await self.prepare()
         child, self._spare = self._spare, None
         try:
+            await asyncio.wait_for(child.stdout.readline(), _READY)
             line = await asyncio.wait_for(_answer(child, task), seconds)
         except (asyncio.TimeoutError, ConnectionError):
             line = b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -23,7 +24,7 @@ CUES = [Cue(0.0, 1.0, "가나다"), Cue(1.0, 2.5, "라마바\n사아")]
 
 
 def with_children(what):
-    """What `what` returns of a `Children`, in an event loop of its own."""
+    """What `what` returns of a `Children`, in an event loop of its own, and in a thread: Playwright leaves one running in this."""
 
     async def turn():
         children = Children()
@@ -32,7 +33,8 @@ def with_children(what):
         finally:
             await children.close()
 
-    return asyncio.run(turn())
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, turn()).result()
 
 
 def test_the_server_itself_never_loads_ffmpeg(server, spoken):
