@@ -1,11 +1,12 @@
 """The caption server under load: kills, many uploads at once, a large upload, and what it takes beyond recognising.
 
-    python -m benchmarks.server --work DIR [--model ZIP] [--kills 50] [--seed 1]
+    python -m benchmarks.server --work DIR [--model ZIP] [--kills 50] [--seed 1] [--only PART] [--backend ray]
 
 A made person's sentences are cut to 10 s. Measured: kills of server or worker at random moments while videos are worked
 off, and whether a job is lost, done twice or stuck, or a file left over; 20 uploads at once and the answer to one more than is taken; how
 much the server's memory grows with an upload of 1 GB; and the seconds from the last byte to the captions, beside those of the recogniser
-alone in a process that has the model already, and those of burning and of soft captions.
+alone in a process that has the model already, and those of burning and of soft captions. `--backend ray` measures these with workers that
+are Ray's; `--only nodes`, which is not among the usual ones, kills the node of a Ray cluster on which a video is worked on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit, describe_machine
 from benchmarks.measure import talking_video
 from tests.app.conftest import Server, ended, free_port, start_server, upload, wait_for
-from tests.app.test_kills import check_whole, kill_at_random, workers_of
+from tests.app.test_kills import check_whole, kill_at_random
 
 _CLIP = 10.0  # seconds
 _PATIENCE = 1800.0
@@ -148,14 +149,14 @@ def measure_large(work: Path, model: Path) -> list[str]:
         server.kill()
 
 
-def measure_overhead(work: Path, model: Path, clip: Path) -> list[str]:
+def measure_overhead(work: Path, model: Path, clip: Path, backend: str) -> list[str]:
     """Five times from the last byte to the captions, the burned and the soft video, and the recogniser alone."""
     from avsr.decoding.recognizer import Recognizer
     from avsr.runtime import limit_threads
 
     limit_threads()
     recognizer = Recognizer.load(model)
-    server = start_server(work / "overhead", model)
+    server = start_server(work / "overhead", model, "--backend", backend)
     whole, alone, burned, soft = [], [], [], []
     try:
         with server.client("owner") as client:
@@ -165,16 +166,73 @@ def measure_overhead(work: Path, model: Path, clip: Path) -> list[str]:
                 _timed(alone, lambda: recognizer.transcribe(clip, faces=4))
                 _timed(burned, lambda: _burned(client, id))
                 _timed(soft, lambda: client.get(f"/api/videos/{id}/soft.mp4").raise_for_status())
-            memory = max(map(resident, workers_of(server)))
+            memory = max(map(resident, _workers_below(server.process.pid)))
+            others = sum(map(resident, _below(server.process.pid))) - memory
         middle = [statistics.median(times) for times in (whole, alone, burned, soft)]
         overhead = middle[0] - middle[1]
         return [
-            f"10 s clip, medians of 5: upload to captions {middle[0]:.2f} s, of which recognising takes {middle[1]:.2f}; beyond that "
+            f"10 s clip, {backend}, medians of 5: upload to captions {middle[0]:.2f} s, of which recognising takes {middle[1]:.2f}; beyond that "
             f"{overhead:.2f} s ({overhead / _CLIP:.3f} of the duration), with soft captions {(overhead + middle[3]) / _CLIP:.3f}, burned "
-            f"{(overhead + middle[2]) / _CLIP:.3f}; the worker holds {memory:.0f} MB",
+            f"{(overhead + middle[2]) / _CLIP:.3f}; the worker holds {memory:.0f} MB, other processes than it and the server {others:.0f}",
         ]
     finally:
         server.kill()
+
+
+def _below(process: int) -> list[int]:
+    """Process numbers of all that were started by a process, or by one of those."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found = [process]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
+def _workers_below(process: int) -> list[int]:
+    lines = {one: Path(f"/proc/{one}/cmdline").read_text(errors="replace") for one in _below(process)}
+    return [one for one, line in lines.items() if "avsr.app.worker" in line or "ray::RayWorker" in line]
+
+
+def measure_nodes(work: Path, model: Path, clip: bytes) -> list[str]:
+    """Five times: two nodes, a video, and the node that it is worked on is killed while it is read."""
+    from tests.app.ray_nodes import started_nodes, the_actor
+
+    waits: dict[str, list[float]] = {"queued": [], "running": [], "reading": []}
+    with started_nodes(2) as nodes:
+        server = start_server(work / "nodes", model, "--backend", "ray", "--ray-address", nodes.address)
+        try:
+            with server.client("owner") as client:
+                ids = []
+                for _ in range(5):
+                    ids.append(upload(client, clip).id)
+                    _seen(client, ids[-1], "reading")
+                    nodes.kill_node_of(the_actor(nodes, "RayWorker"))
+                    began = time.monotonic()
+                    for what, seconds in waits.items():
+                        _seen(client, ids[-1], what)
+                        seconds.append(time.monotonic() - began)
+                    nodes.add()
+                    ended(client, ids[-1], _PATIENCE)
+            texts = {tuple(cue["text"] for cue in video["cues"]) for video in check_whole(server, ids, "owner")}
+        finally:
+            server.kill()
+    told = "; ".join(f"{what} {statistics.median(seconds):.1f} s (at most {max(seconds):.1f})" for what, seconds in waits.items())
+    return [f"a node killed while a 10 s clip is read, {len(ids)} times: all done once, {len(texts)} different captions; after the kill {told}"]
+
+
+def _seen(client: httpx.Client, id: str, what: str) -> None:
+    """Wait for a state of a video, or a step of what is done with it."""
+
+    def there() -> bool:
+        video = client.get(f"/api/videos/{id}").json()
+        return what in (video["state"], (video["progress"] or {}).get("step"))
+
+    wait_for(there, what)
 
 
 def _timed(times: list[float], what):
@@ -202,7 +260,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help="packed model; the usual one if left out")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1, help="of the kills' moments")
-    parser.add_argument("--only", choices=("kills", "burst", "large", "overhead"), help="one of the four")
+    parser.add_argument("--only", choices=("kills", "burst", "large", "overhead", "nodes"), help="one of these alone")
+    parser.add_argument("--backend", choices=("local", "ray"), default="local", help="for overhead")
     args = parser.parse_args(argv)
     model = args.model or find_model()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -210,13 +269,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = clip.read_bytes()
     print(f"{describe_machine()}; {describe_commit()}; {model.name}; seed {args.seed}", flush=True)
     parts = {
-        "overhead": lambda: measure_overhead(args.work, model, clip),
+        "overhead": lambda: measure_overhead(args.work, model, clip, args.backend),
         "large": lambda: measure_large(args.work, model),
         "burst": lambda: measure_burst(args.work, model, data),
         "kills": lambda: measure_kills(args.work, model, data, args.kills, args.seed),
+        "nodes": lambda: measure_nodes(args.work, model, data),
     }
     for name, measure in parts.items():
-        if args.only in (None, name):
+        if args.only == name or (args.only is None and name != "nodes"):
             print("\n".join(measure()), flush=True)
     return 0
 
