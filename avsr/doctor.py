@@ -123,7 +123,7 @@ def check_ray() -> Finding:
     try:
         found = f"ray {metadata.version('ray')}"
     except metadata.PackageNotFoundError:
-        found = "this machine alone (avsr serve --backend ray needs AVSR_EXTRAS=ray tools/install.sh)"
+        found = "this machine alone (avsr serve --backend ray needs pip install 'avsr[ray]')"
     return Finding("cluster", OK, found)
 
 

@@ -1,12 +1,12 @@
 """The caption server under load: kills, many uploads at once, a large upload, and what it takes beyond recognising.
 
-    python -m benchmarks.server --work DIR [--model ZIP] [--kills 50] [--seed 1] [--only PART] [--backend ray]
+    python -m benchmarks.server --work DIR [--model ZIP] [--kills 50] [--seed 1] [--only PART]
 
 A made person's sentences are cut to 10 s. Measured: kills of server or worker at random moments while videos are worked
 off, and whether a job is lost, done twice or stuck, or a file left over; 20 uploads at once and the answer to one more than is taken; how
 much the server's memory grows with an upload of 1 GB; and the seconds from the last byte to the captions, beside those of the recogniser
-alone in a process that has the model already, and those of burning and of soft captions. `--backend ray` measures these with workers that
-are Ray's; `--only nodes`, which is not among the usual ones, kills the node of a Ray cluster on which a video is worked on.
+alone in a process that has the model already, and those of burning and of soft captions. `--only ray` measures what a cluster of one
+machine takes beyond that, and `--only nodes` how soon a job goes on whose node is killed; these two want Ray.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit, describe_machine
 from benchmarks.measure import talking_video
 from tests.app.conftest import Server, ended, free_port, start_server, upload, wait_for
-from tests.app.test_kills import check_whole, kill_at_random
+from tests.app.test_kills import check_whole, kill_at_random, workers_of
 
 _CLIP = 10.0  # seconds
 _PATIENCE = 1800.0
@@ -149,14 +149,14 @@ def measure_large(work: Path, model: Path) -> list[str]:
         server.kill()
 
 
-def measure_overhead(work: Path, model: Path, clip: Path, backend: str) -> list[str]:
+def measure_overhead(work: Path, model: Path, clip: Path) -> list[str]:
     """Five times from the last byte to the captions, the burned and the soft video, and the recogniser alone."""
     from avsr.decoding.recognizer import Recognizer
     from avsr.runtime import limit_threads
 
     limit_threads()
     recognizer = Recognizer.load(model)
-    server = start_server(work / "overhead", model, "--backend", backend)
+    server = start_server(work / "overhead", model)
     whole, alone, burned, soft = [], [], [], []
     try:
         with server.client("owner") as client:
@@ -166,14 +166,13 @@ def measure_overhead(work: Path, model: Path, clip: Path, backend: str) -> list[
                 _timed(alone, lambda: recognizer.transcribe(clip, faces=4))
                 _timed(burned, lambda: _burned(client, id))
                 _timed(soft, lambda: client.get(f"/api/videos/{id}/soft.mp4").raise_for_status())
-            memory = max(map(resident, _workers_below(server.process.pid)))
-            others = sum(map(resident, _below(server.process.pid))) - memory
+            memory = max(map(resident, workers_of(server)))
         middle = [statistics.median(times) for times in (whole, alone, burned, soft)]
         overhead = middle[0] - middle[1]
         return [
-            f"10 s clip, {backend}, medians of 5: upload to captions {middle[0]:.2f} s, of which recognising takes {middle[1]:.2f}; beyond that "
+            f"10 s clip, medians of 5: upload to captions {middle[0]:.2f} s, of which recognising takes {middle[1]:.2f}; beyond that "
             f"{overhead:.2f} s ({overhead / _CLIP:.3f} of the duration), with soft captions {(overhead + middle[3]) / _CLIP:.3f}, burned "
-            f"{(overhead + middle[2]) / _CLIP:.3f}; the worker holds {memory:.0f} MB, other processes than it and the server {others:.0f}",
+            f"{(overhead + middle[2]) / _CLIP:.3f}; the worker holds {memory:.0f} MB",
         ]
     finally:
         server.kill()
@@ -193,9 +192,31 @@ def _below(process: int) -> list[int]:
     return found[1:]
 
 
-def _workers_below(process: int) -> list[int]:
-    lines = {one: Path(f"/proc/{one}/cmdline").read_text(errors="replace") for one in _below(process)}
-    return [one for one, line in lines.items() if "avsr.app.worker" in line or "ray::RayWorker" in line]
+def measure_ray(work: Path, model: Path, clip: Path) -> list[str]:
+    """From the last byte to the captions by a server with processes and by one with Ray, nine times in turn."""
+    began = time.monotonic()
+    servers = {backend: start_server(work / backend, model, "--backend", backend) for backend in ("ray", "local")}
+    up = time.monotonic() - began
+    times: dict[str, list[float]] = {backend: [] for backend in servers}
+    try:
+        for server in servers.values():
+            with server.client("owner") as client:
+                _captioned(client, clip)  # the worker has its model by now
+        for _ in range(9):
+            for backend, server in servers.items():
+                with server.client("owner") as client:
+                    _timed(times[backend], lambda: _captioned(client, clip))
+        more = [ray - local for ray, local in zip(times["ray"], times["local"])]
+        held = {backend: sum(map(resident, _below(server.process.pid))) for backend, server in servers.items()}
+        return [
+            f"10 s clip, in turn, medians of {len(more)}: upload to captions {statistics.median(times['local']):.2f} s with processes and "
+            f"{statistics.median(times['ray']):.2f} with Ray; Ray less processes, clip by clip, {statistics.median(more):.2f} ({min(more):.2f} to "
+            f"{max(more):.2f}); memory besides the server's {held['local']:.0f} and {held['ray']:.0f} MB; both up after {up:.1f} s",
+        ]
+    finally:
+        for server in servers.values():
+            server.process.terminate()
+            server.process.wait(30)
 
 
 def measure_nodes(work: Path, model: Path, clip: bytes) -> list[str]:
@@ -260,8 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help="packed model; the usual one if left out")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1, help="of the kills' moments")
-    parser.add_argument("--only", choices=("kills", "burst", "large", "overhead", "nodes"), help="one of these alone")
-    parser.add_argument("--backend", choices=("local", "ray"), default="local", help="for overhead")
+    parser.add_argument("--only", choices=("kills", "burst", "large", "overhead", "ray", "nodes"), help="one of these alone")
     args = parser.parse_args(argv)
     model = args.model or find_model()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -269,14 +289,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = clip.read_bytes()
     print(f"{describe_machine()}; {describe_commit()}; {model.name}; seed {args.seed}", flush=True)
     parts = {
-        "overhead": lambda: measure_overhead(args.work, model, clip, args.backend),
+        "overhead": lambda: measure_overhead(args.work, model, clip),
         "large": lambda: measure_large(args.work, model),
         "burst": lambda: measure_burst(args.work, model, data),
         "kills": lambda: measure_kills(args.work, model, data, args.kills, args.seed),
-        "nodes": lambda: measure_nodes(args.work, model, data),
     }
-    for name, measure in parts.items():
-        if args.only == name or (args.only is None and name != "nodes"):
+    cluster = {"ray": lambda: measure_ray(args.work, model, clip), "nodes": lambda: measure_nodes(args.work, model, data)}
+    for name, measure in (parts | cluster if args.only else parts).items():
+        if args.only in (None, name):
             print("\n".join(measure()), flush=True)
     return 0
 

@@ -4,7 +4,6 @@
 #   tools/install.sh
 #   AVSR_PYTHON=3.12 tools/install.sh    with this Python, a version or a path, instead of the first that fits
 #   AVSR_EXTRAS=ears tools/install.sh    with faster-whisper too, for avsr transcribe --ear whisper:base; later runs keep it
-#   AVSR_EXTRAS=ears,ray tools/install.sh    and with Ray, for avsr serve --backend ray
 #   tools/install.sh --ocr               only Debian's tesseract with its Korean data, for the test that reads burned captions back
 #   tools/install.sh --browser           only Debian's Chromium and a Korean font, for the tests of the server's page
 set -euo pipefail

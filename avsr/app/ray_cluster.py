@@ -30,7 +30,7 @@ def connect(settings: Settings) -> None:
         AvsrError: Ray is not installed, or there is no such cluster.
     """
     if importlib.util.find_spec("ray") is None:
-        raise AvsrError("--backend ray: Ray is not installed; run AVSR_EXTRAS=ray tools/install.sh, or pip install 'avsr[ray]'.")
+        raise AvsrError("--backend ray: Ray is not installed; run tools/install.sh, or pip install 'avsr[ray]'.")
     if "://" in (settings.ray_address or ""):
         raise AvsrError(
             f"--ray-address {settings.ray_address}: this machine has to be a node of the cluster; run ray start --address HOST:PORT on it, "
@@ -45,6 +45,7 @@ def connect(settings: Settings) -> None:
         # By which Ray takes 127.0.0.1 for this machine's address, and listens nowhere else: --node-ip-address would not do it.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        os.environ["RAY_worker_niceness"] = "0"  # Ray's workers give way to whatever else runs, unlike our processes
     if settings.ray_address not in (None, "auto"):
         _try_address(settings.ray_address)
     import ray
