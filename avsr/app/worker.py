@@ -109,15 +109,15 @@ class Worker:
         drafts = _Drafts(life)
         identity = identity_of(folder / MEDIA, {"mode": video.mode, "ear": self.settings.ear, "model": recognizer.packed.path})
         checkpoint = _TellingCheckpoint(folder / PART, identity, drafts.add)
-        looks = video.mode != "audio" and bool(video.picture) and self.settings.ear == NATIVE
-        telling = _Telling(life, video, looks, self.settings.max_seconds)
+        telling = _Telling(life, video, self.settings.ear == NATIVE, self.settings.max_seconds)
         telling.said(checkpoint.done)
         for segment in checkpoint.segments:
             drafts.add(segment)
         try:
             result = recognizer.transcribe(
-                folder / MEDIA, video.mode, progress=telling.said, time_left=telling, checkpoint=checkpoint, faces=_FACES
-            )
+                folder / MEDIA, video.mode, progress=telling.said, time_left=telling, looking=telling.looked, checkpoint=checkpoint,
+                faces=_FACES,
+            )  # fmt: skip
         finally:
             checkpoint.close()
         life.tell("writing", result.duration, result.duration)
@@ -199,16 +199,20 @@ class _Life:
 class _Telling(TimeLeft):
     """The time left, which also tells the table how far a video is: in looking for faces, which takes the most, and in reading."""
 
-    def __init__(self, life: _Life, video: Video, looks: bool, most: float) -> None:
-        super().__init__(video.duration or 0.0, guess=RECOGNISING if looks else None)
+    def __init__(self, life: _Life, video: Video, guesses: bool, most: float) -> None:
+        super().__init__(video.duration or 0.0, guesses=guesses)
         self._life, self._video = life, video
         self._faces_at = self._captions_at = 0.0
         self._most = most
 
+    def looked(self, second: float) -> None:
+        """The sound was listened to up to that media second, before anything is read."""
+        self._check(second)
+        self._life.tell("loading", self._captions_at, self._video.duration)
+
     def read(self, second: float) -> None:
         super().read(second)
-        if second > self._most + 1.0:  # whatever its header says; its last picture may be on for a while
-            raise AvsrError(f"it is longer than the {self._most:.0f} s that are taken.")
+        self._check(second)
         self._faces_at = max(self._faces_at, second)
         self._tell()
 
@@ -216,6 +220,10 @@ class _Telling(TimeLeft):
         """All up to that media second is in captions."""
         self._captions_at = max(self._captions_at, second)
         self._tell()
+
+    def _check(self, second: float) -> None:
+        if second > self._most + 1.0:  # whatever its header says; its last picture may be on for a while
+            raise AvsrError(f"it is longer than the {self._most:.0f} s that are taken.")
 
     def _tell(self) -> None:
         done = (max(self._faces_at, self._captions_at) + RECOGNISING * self._captions_at) / (1 + RECOGNISING)

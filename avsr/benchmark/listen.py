@@ -24,7 +24,7 @@ from avsr.processes import progress
 if TYPE_CHECKING:
     from avsr.decoding.packed import PackedModel
 
-VERSION = 2  # raised when the same order would corrupt, encode, fuse or search otherwise
+VERSION = 3  # raised when the same order would corrupt, encode, fuse or search otherwise
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ MAX_LAG = 12
 _BLUR = 2  # frames to either side, even: the spikes of two CTC heads need not stand in the same frame
 _NEAR = 12  # frames to either side that agreement is told from
 _LEAST = 0.25  # agreement below which no offset is believed
-_DISTINCT = 1.8  # by which factor it has to agree better than any offset that is not next to it: chance agrees anywhere
+_DISTINCT = 1.5  # by which factor it has to agree better than any offset that is not next to it: chance agrees anywhere
 _FAINT = 0.02  # agreement that is none
 _BESIDE = 3  # frames to either side of an offset that are next to it
 _BETTER = 1.05  # by which factor the offset has to agree better than no offset: one frame already costs the fusion dearly
@@ -28,11 +28,20 @@ def correlations(audio: torch.Tensor, lip: torch.Tensor) -> torch.Tensor:
         little where one stream says much and the other little. At place MAX_LAG + d the lips are compared with the sound d
         frames later.
     """
+    return _correlations(audio, lip, MAX_LAG)
+
+
+def agreement(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """(B,) the same of any two posteriors, at no offset."""
+    return _correlations(one, other, 0)[:, 0]
+
+
+def _correlations(audio: torch.Tensor, lip: torch.Tensor, most: int) -> torch.Tensor:
     one, other = _said(audio), _said(lip)
     scale = torch.maximum((one**2).sum((1, 2)), (other**2).sum((1, 2))) + 1e-3
     frames = one.shape[1]
     sums = []
-    for lag in range(-MAX_LAG, MAX_LAG + 1):
+    for lag in range(-most, most + 1):
         first, stop = max(0, lag), max(max(0, lag), frames + min(0, lag))
         sums.append((one[:, first:stop] * other[:, first - lag : stop - lag]).sum((1, 2)))
     return torch.stack(sums, 1) / scale[:, None]

@@ -22,6 +22,7 @@ from avsr.model.lip_encoder import LipEncoder
 from avsr.model.reliability import picture_features, posterior_features, sound_features
 
 IGNORE = -1
+_HELD = 3  # frames (0.12 s): by about so much sound and picture of a file end apart
 
 
 @dataclass
@@ -184,6 +185,7 @@ class AVSRModel(AbsESPnetModel):
 
     def fuse(self, audio: Stream | None, lip: Stream | None, lengths: torch.Tensor, use: torch.Tensor | None = None) -> Fused:
         """Fuse two streams of the same utterances, or what there is of them; `lengths` and `use` as above."""
+        audio, lip = (None if stream is None else _held(stream, lengths) for stream in (audio, lip))
         one = audio if audio is not None else lip
         frames = one.vectors.shape[1]
         present = torch.stack([_mask(stream, frames, lengths) for stream in (audio, lip)], dim=-1)
@@ -300,6 +302,18 @@ def _mask(stream: Stream | None, frames: int, lengths: torch.Tensor) -> torch.Te
     if stream is None:
         return torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
     return torch.arange(frames, device=lengths.device) < stream.lengths.to(lengths.device)[:, None]
+
+
+def _held(stream: Stream, lengths: torch.Tensor) -> Stream:
+    """The stream, its last frame repeated where it ends up to _HELD frames before the utterance: the other would be alone there, and
+    be believed whatever it says."""
+    own, lengths = (x.to(stream.vectors.device) for x in (stream.lengths, lengths))
+    missing = lengths - own
+    held = torch.where((missing > 0) & (missing <= _HELD) & (own > 0), lengths, own)
+    frame = torch.arange(stream.vectors.shape[1], device=own.device)
+    source = torch.where((frame < held[:, None]) & (frame >= own[:, None]), own[:, None] - 1, frame)[..., None]
+    parts = [x.gather(1, source.expand(-1, -1, x.shape[-1])) for x in (stream.vectors, stream.log_probs, stream.features)]
+    return Stream(*parts, held, stream.looks)
 
 
 def _nothing(like: Stream) -> Stream:

@@ -9,6 +9,7 @@ from torch import nn
 
 from avsr.model.agreement import (
     MAX_LAG,
+    agreement,
     assurance,
     correlations,
     distinctness,
@@ -17,6 +18,7 @@ from avsr.model.agreement import (
     local_agreement,
     move,
 )
+from avsr.model.fallback import CHOICES, Fallback, feature_count, utterance_features
 from avsr.model.reliability import AUDIO_FEATURES, LIP_FEATURES
 
 _SILENCE, _MISSING = AUDIO_FEATURES.index("silence"), LIP_FEATURES.index("missing")
@@ -33,12 +35,14 @@ class Fused:
     log_probs: (B, T, V) weighted, renormalised log posteriors of the two CTC heads.
     weights: (B, T, 2) weights of audio and lips, summing to 1; exactly 0 and 1 can be reached.
     lag: (B,) int64, frames by which the lips were moved to be in step with the sound.
+    overall: (B, features) what `avsr.model.fallback` chose by; None where it was not asked.
     """
 
     memory: torch.Tensor
     log_probs: torch.Tensor
     weights: torch.Tensor
     lag: torch.Tensor
+    overall: torch.Tensor | None = None
 
 
 class LateFusion(nn.Module):
@@ -52,7 +56,8 @@ class LateFusion(nn.Module):
     What needs no learning is not left to it: digital silence has weight 0 and a face that is not there has weight 0, as long
     as the other is there. A stream of weight 0 leaves no trace, and the one of weight 1 comes out as it went in.
 
-    Except in training, lips that are out of step with the sound are moved to it first.
+    Except in training, lips that are out of step with the sound are moved to it first, and at the end a choice is made for the whole
+    utterance between the sound, the lips and both (`avsr.model.fallback`), where that was taught.
 
     Args:
         hidden: units of the small network.
@@ -71,9 +76,13 @@ class LateFusion(nn.Module):
         )
         # How sharp each head's posteriors are to be taken, as a logarithm.
         self.sharpness = nn.Parameter(torch.zeros(2))
+        self.fallback = Fallback(feature_count(len(AUDIO_FEATURES) + len(LIP_FEATURES)))
 
     def _load_from_state_dict(self, state: dict, prefix: str, *rest) -> None:
-        """As torch does; a network that was taught before there was the last feature gives it no weight."""
+        """As torch does; a network that was taught before there was the last feature gives it no weight, and one from before there was
+        a choice for the utterance makes none."""
+        for own, value in self.fallback.state_dict().items():
+            state.setdefault(f"{prefix}fallback.{own}", value)
         name, wanted = prefix + "net.0.weight", self.net[0].weight.shape[1]
         if name in state and state[name].shape[1] == wanted - 1:
             state[name] = nn.functional.pad(state[name], (0, 0, 0, 1))
@@ -112,7 +121,42 @@ class LateFusion(nn.Module):
         total = strengths.sum(-1, keepdim=True)
         weights = strengths / total
         alone = (weights == 1).any(-1, keepdim=True)
-        return combine(vectors, log_probs, weights, torch.where(alone, torch.ones_like(total), total), lag)
+        fused = combine(vectors, log_probs, weights, torch.where(alone, torch.ones_like(total), total), lag)
+        if self.training:
+            return fused
+        with torch.autocast(log_probs[0].device.type, enabled=False):
+            return self._overall(fused, vectors, log_probs, reliability, present, found)
+
+    def _overall(
+        self,
+        fused: Fused,
+        vectors: tuple[torch.Tensor, torch.Tensor],
+        log_probs: tuple[torch.Tensor, torch.Tensor],
+        reliability: torch.Tensor,
+        present: torch.Tensor,
+        found: torch.Tensor,
+    ) -> Fused:
+        """Fused by the choice for the whole utterance; `found` are the correlations at all offsets."""
+        real = present.any(-1).float()
+        told = [x.detach().float() * real[..., None] for x in (*log_probs, fused.log_probs)]
+        used = found.gather(1, (fused.lag + MAX_LAG)[:, None])[:, 0]
+        near = (local_agreement(*told[:2]) * real).sum(1) / real.sum(1).clamp(min=1)
+        pairs = torch.stack([used, found.amax(1), distinctness(found), *(agreement(told[2], one) for one in told[:2]), near], -1)
+        overall = utterance_features(tuple(told), reliability.float(), real, fused.weights[..., 0].float(), pairs, fused.lag != 0)
+        fused.overall = overall
+        if not bool(self.fallback.taught):
+            return fused
+        chosen = self.fallback(overall).argmax(-1)
+        # Where only one stream is there at all, there is nothing to choose.
+        chosen = torch.where(present.any(1).all(-1), chosen, torch.full_like(chosen, CHOICES.index("both")))
+        if bool((chosen == CHOICES.index("both")).all()):
+            return fused
+        alone = torch.stack([chosen == 0, chosen == 1], -1)[:, None] & present  # in frames that the chosen stream has
+        weights = torch.where(alone.any(-1, keepdim=True), alone.to(fused.weights.dtype), fused.weights)
+        single = combine(vectors, log_probs, weights, 1.0, fused.lag)
+        taken = alone.any(-1, keepdim=True)
+        memory = torch.where(taken, single.memory, fused.memory)
+        return Fused(memory, torch.where(taken, single.log_probs, fused.log_probs), weights, fused.lag, overall)
 
     def _strengths(self, features: torch.Tensor, reliability: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """(B, T, 2), never both 0."""

@@ -29,6 +29,7 @@ from avsr.noise.pcm import from_pcm, to_pcm
 from avsr.processes import progress
 from avsr.stages.command import run_main
 from avsr.tables import read_table
+from avsr.training.teach_fallback import FallbackSchedule, teach_fallback
 
 if TYPE_CHECKING:
     import torch
@@ -227,6 +228,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rng = np.random.default_rng([seed, 7])
         utterances = corrupted_streams(model, args.dump / "dev", tokenizer.encode, noises, rng)
         teach(model, utterances, seed, Schedule(steps=args.steps))
+        if model.config.fusion == "late":
+            teach_fallback(model, lambda rng, size: _batch(utterances, rng, size), seed, FallbackSchedule())
     else:
         logging.info("no two streams whose decisions could be fused: the weights stay as they are")
     temporary = args.exp / f".{WEIGHTS}.{os.getpid()}"

@@ -165,6 +165,54 @@ def test_streams_of_unequal_length_share_the_longer_one(model):
     assert (out.fused.weights[0, 15:, 1] == 1).all()  # where the sound has ended the lips carry on
 
 
+@pytest.mark.parametrize("frames, held", [(18, True), (17, True), (16, False)])
+def test_a_picture_that_ends_a_moment_early_is_not_outvoted_by_silence(model, frames, held):
+    """Sound and picture of a file seldom end together: in the last frames the sound would be alone, and believed."""
+    b = batch(4, (20,))
+    silent = {"speech": torch.zeros_like(b["speech"])}
+    short = {"video": b["video"][:, :frames], "video_lengths": torch.tensor([frames]), "confidence": b["confidence"][:, :frames]}
+    both, lips = encode(model, b | silent | short, "av").fused, encode(model, b | short, "lip").fused
+    assert (both.weights[0, :frames, 1] == 1).all() and bool((both.weights[0, frames:, 1] == 1).all()) == held
+    if held:
+        assert torch.equal(both.log_probs, lips.log_probs)
+        assert torch.equal(both.log_probs[0, -1], both.log_probs[0, frames - 1])
+
+
+def test_the_choice_for_the_utterance_leaves_one_stream_or_both(model):
+    b = batch(8)
+    both = encode(model, b, "av").fused
+    fallback = model.fusion.fallback
+    assert not fallback.taught and both.overall.shape == (2, len(fallback.mean))
+    fallback.taught.fill_(True)
+    last = fallback.net[-1]
+    kept = last.weight.data.clone(), last.bias.data.clone()
+    try:
+        last.weight.data.zero_()
+        for place, mode in ((0, "audio"), (1, "lip"), (2, None)):
+            last.bias.data.copy_(torch.eye(3)[place])
+            found = encode(model, b, "av").fused
+            wanted = both if mode is None else encode(model, b, mode).fused
+            assert torch.equal(found.log_probs[0], wanted.log_probs[0]) and torch.equal(found.memory[0], wanted.memory[0])
+            assert torch.equal(found.weights[0], wanted.weights[0])
+            alone = encode(model, b, "lip")
+            assert (alone.fused.weights[..., 1] == 1).all(), "there is nothing to choose where one is all there is"
+        last.bias.data.copy_(torch.eye(3)[0])
+        short = encode(model, b, "av", speech=b["speech"][:, : 8 * 640], speech_lengths=torch.tensor([8 * 640, 8 * 640]))
+        assert (short.fused.weights[0, :8, 0] == 1).all() and (short.fused.weights[0, 11:, 1] == 1).all()
+    finally:
+        fallback.taught.fill_(False)
+        last.weight.data.copy_(kept[0])
+        last.bias.data.copy_(kept[1])
+
+
+def test_a_model_from_before_the_choice_makes_none(model):
+    old = {name: value for name, value in model.state_dict().items() if ".fallback." not in name}
+    again = AVSRModel(VOCABULARY, small_config()).eval()
+    again.load_state_dict(old)
+    b = batch(8)
+    assert torch.equal(encode(again, b, "av").fused.log_probs, encode(model, b, "av").fused.log_probs)
+
+
 @pytest.mark.parametrize("samples, frames", [(1, 1), (640, 1), (641, 2), (48000, 75)])
 def test_frames_of(samples, frames):
     assert frames_of(samples) == frames
@@ -181,7 +229,7 @@ def test_trains_on_either_stream_and_on_both():
         loss.backward()
         assert torch.isfinite(loss) and weight.item() == 2
         assert ("ctc_lip" in stats) == ("video" in b) and ("ctc_audio" in stats) == ("speech" in b)
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters() if p.requires_grad)
 
 
 def test_learns_one_batch_by_heart():

@@ -10,6 +10,7 @@ from avsr.errors import AvsrError
 from avsr.model.avsr_model import AVSRModel
 from avsr.model.encode import Said, as_stream, encode_stream
 from avsr.training.fuse import Schedule, Utterance, corrupted_streams, teach
+from avsr.training.teach_fallback import FallbackSchedule, teach_fallback
 from tests.model.test_avsr_model import VOCABULARY, batch, small_config
 
 
@@ -50,6 +51,37 @@ def test_it_learns_whom_to_trust():
     again = AVSRModel(VOCABULARY, small_config())
     again.load_state_dict(model.state_dict())
     assert teach(again, utterances, 1, Schedule(steps=200, batch=16)) == losses, "the same seed, the same fusion"
+
+
+def test_it_learns_when_to_choose_one_stream_for_the_whole_utterance():
+    """A fusion that believes both alike mixes right and wrong; what is chosen after it does not."""
+    rng = np.random.default_rng(3)
+    torch.manual_seed(0)
+    model = AVSRModel(VOCABULARY, small_config()).eval()
+    torch.nn.init.zeros_(model.fusion.net[2].weight)
+    before = {name: value.clone() for name, value in model.state_dict().items() if ".fallback." not in name}
+    rights = ((True, False), (False, True), (True, True))
+
+    def draw(rng: np.random.Generator, size: int) -> tuple[list, list, list]:
+        tokens = [rng.integers(1, VOCABULARY - 1, 5) for _ in range(size)]
+        which = [rights[place] for place in rng.integers(3, size=size)]
+        pairs = [(said(t.tolist(), sound, rng), said(t.tolist(), lips, rng)) for t, (sound, lips) in zip(tokens, which)]
+        return tokens, [one for one, _ in pairs], [one for _, one in pairs]
+
+    schedule = FallbackSchedule(pairs=240, steps=300)
+    found = teach_fallback(model, draw, 1, schedule)
+    assert found[3] < 5 < min(found[:3]), "sound, lips and both are each wrong somewhere"
+    for right, wanted in zip(rights, (1.0, 0.0, 0.5), strict=True):
+        tokens = [1, 2, 3, 4, 5]
+        (audio, lengths), (lip, _) = (as_stream([said(tokens, one, rng)]) for one in right)
+        with torch.no_grad():
+            fused = model.fuse(audio, lip, lengths)
+        path = fused.log_probs[0].argmax(-1).unique_consecutive()
+        assert path[path != 0].tolist() == tokens
+        assert wanted == 0.5 or (fused.weights[..., 0] == wanted).all()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items() if name in before)
+    assert not any(weight.requires_grad for weight in model.fusion.fallback.parameters())
+    assert np.array_equal(teach_fallback(model, draw, 1, schedule), found), "the same seed, the same choice"
 
 
 def test_a_constant_weight_goes_on_from_its_training_towards_the_better_stream():
