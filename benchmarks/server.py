@@ -1,12 +1,11 @@
 """The caption server under load: kills, many uploads at once, a large upload, and what it takes beyond recognising.
 
-    python -m benchmarks.server --work DIR [--model ZIP] [--kills 50] [--seed 1] [--only PART]
+    python -m benchmarks.server --work DIR [--model ZIP] [--kills 50] [--seed 1]
 
 A made person's sentences are cut to 10 s. Measured: kills of server or worker at random moments while videos are worked
 off, and whether a job is lost, done twice or stuck, or a file left over; 20 uploads at once and the answer to one more than is taken; how
 much the server's memory grows with an upload of 1 GB; and the seconds from the last byte to the captions, beside those of the recogniser
-alone in a process that has the model already, and those of burning and of soft captions. `--only ray` measures what a cluster of one
-machine takes beyond that, and `--only nodes` how soon a job goes on whose node is killed; these two want Ray.
+alone in a process that has the model already, and those of burning and of soft captions.
 """
 
 from __future__ import annotations
@@ -178,84 +177,6 @@ def measure_overhead(work: Path, model: Path, clip: Path) -> list[str]:
         server.kill()
 
 
-def _below(process: int) -> list[int]:
-    """Process numbers of all that were started by a process, or by one of those."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found = [process]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found[1:]
-
-
-def measure_ray(work: Path, model: Path, clip: Path) -> list[str]:
-    """From the last byte to the captions by a server with processes and by one with Ray, nine times in turn."""
-    began = time.monotonic()
-    servers = {backend: start_server(work / backend, model, "--backend", backend) for backend in ("ray", "local")}
-    up = time.monotonic() - began
-    times: dict[str, list[float]] = {backend: [] for backend in servers}
-    try:
-        for server in servers.values():
-            with server.client("owner") as client:
-                _captioned(client, clip)  # the worker has its model by now
-        for _ in range(9):
-            for backend, server in servers.items():
-                with server.client("owner") as client:
-                    _timed(times[backend], lambda: _captioned(client, clip))
-        more = [ray - local for ray, local in zip(times["ray"], times["local"])]
-        held = {backend: sum(map(resident, _below(server.process.pid))) for backend, server in servers.items()}
-        return [
-            f"10 s clip, in turn, medians of {len(more)}: upload to captions {statistics.median(times['local']):.2f} s with processes and "
-            f"{statistics.median(times['ray']):.2f} with Ray; Ray less processes, clip by clip, {statistics.median(more):.2f} ({min(more):.2f} to "
-            f"{max(more):.2f}); memory besides the server's {held['local']:.0f} and {held['ray']:.0f} MB; both up after {up:.1f} s",
-        ]
-    finally:
-        for server in servers.values():
-            server.process.terminate()
-            server.process.wait(30)
-
-
-def measure_nodes(work: Path, model: Path, clip: bytes) -> list[str]:
-    """Five times: two nodes, a video, and the node that it is worked on is killed while it is read."""
-    from tests.app.ray_nodes import started_nodes, the_actor
-
-    waits: dict[str, list[float]] = {"queued": [], "running": [], "reading": []}
-    with started_nodes(2) as nodes:
-        server = start_server(work / "nodes", model, "--backend", "ray", "--ray-address", nodes.address)
-        try:
-            with server.client("owner") as client:
-                ids = []
-                for _ in range(5):
-                    ids.append(upload(client, clip).id)
-                    _seen(client, ids[-1], "reading")
-                    nodes.kill_node_of(the_actor(nodes, "RayWorker"))
-                    began = time.monotonic()
-                    for what, seconds in waits.items():
-                        _seen(client, ids[-1], what)
-                        seconds.append(time.monotonic() - began)
-                    nodes.add()
-                    ended(client, ids[-1], _PATIENCE)
-            texts = {tuple(cue["text"] for cue in video["cues"]) for video in check_whole(server, ids, "owner")}
-        finally:
-            server.kill()
-    told = "; ".join(f"{what} {statistics.median(seconds):.1f} s (at most {max(seconds):.1f})" for what, seconds in waits.items())
-    return [f"a node killed while a 10 s clip is read, {len(ids)} times: all done once, {len(texts)} different captions; after the kill {told}"]
-
-
-def _seen(client: httpx.Client, id: str, what: str) -> None:
-    """Wait for a state of a video, or a step of what is done with it."""
-
-    def there() -> bool:
-        video = client.get(f"/api/videos/{id}").json()
-        return what in (video["state"], (video["progress"] or {}).get("step"))
-
-    wait_for(there, what)
-
-
 def _timed(times: list[float], what):
     began = time.perf_counter()
     found = what()
@@ -281,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help="packed model; the usual one if left out")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1, help="of the kills' moments")
-    parser.add_argument("--only", choices=("kills", "burst", "large", "overhead", "ray", "nodes"), help="one of these alone")
+    parser.add_argument("--only", choices=("kills", "burst", "large", "overhead"), help="one of the four")
     args = parser.parse_args(argv)
     model = args.model or find_model()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -294,8 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "burst": lambda: measure_burst(args.work, model, data),
         "kills": lambda: measure_kills(args.work, model, data, args.kills, args.seed),
     }
-    cluster = {"ray": lambda: measure_ray(args.work, model, clip), "nodes": lambda: measure_nodes(args.work, model, data)}
-    for name, measure in (parts | cluster if args.only else parts).items():
+    for name, measure in parts.items():
         if args.only in (None, name):
             print("\n".join(measure()), flush=True)
     return 0
