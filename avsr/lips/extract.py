@@ -76,7 +76,7 @@ def _collected(pictures: Iterable[Frame], max_faces: int) -> _Collector:
         return collector
     with FaceDetector(max_faces) as detector:
         for frame in chain([first], frames):
-            image = _halved(frame.image)
+            image = shrunk(frame.image)
             look = collector.count % STRIDE == 0 and not frame.damaged
             faces = detector.detect(image, collector.count / FPS) if look else []
             collector.add(image, faces, damaged=frame.damaged)
@@ -219,7 +219,7 @@ def fit_mouths(pictures: Iterable[Frame], start: float) -> MouthClip | None:
     return MouthClip(np.stack(frames), np.array(confidence, np.float32), start) if frames else None
 
 
-def _halved(image: np.ndarray) -> np.ndarray:
+def shrunk(image: np.ndarray) -> np.ndarray:
     """The picture (H, W, 3), halved until neither side is larger than 1920."""
     import cv2
 
