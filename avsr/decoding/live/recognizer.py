@@ -88,7 +88,7 @@ class LiveRecognizer:
     def add_sound(self, time: float, samples: np.ndarray) -> None:
         """(N,) float in -1..1 at 16 kHz, the first at media second `time`. Holes are silence; what overlaps counts once."""
         if len(samples):
-            self._inbox.add_sound(time, np.asarray(samples, np.float32))
+            self._inbox.add_sound(time, np.clip(np.nan_to_num(np.asarray(samples, np.float32)), -1.0, 1.0))
 
     def add_picture(self, time: float, image: np.ndarray) -> None:
         """A picture (H, W, 3) uint8 RGB or (H, W) grey, shown from media second `time` on; it must not be written into any more."""
