@@ -15,6 +15,9 @@ MOST_SOUND = 60.0
 MOST_PICTURES, LEFT_PICTURES = 75, 25
 """Pictures that may wait (three seconds of most cameras), and those that are left when they are more."""
 
+MOST_BYTES = 128 << 20
+"""Bytes that pictures may take: 20 of 1920x1080."""
+
 _LONGEST_SHOWN = 0.5  # seconds that a picture may stand for
 
 
@@ -26,7 +29,7 @@ class Inbox:
         self._sound: deque[tuple[float, np.ndarray]] = deque()
         self._pictures: deque[tuple[float, np.ndarray]] = deque()
         self._dropped = [0.0, 0.0]  # seconds of sound and of pictures
-        self._waiting = 0  # samples
+        self._waiting = self._bytes = 0  # samples, and bytes of pictures
 
     def add_sound(self, time: float, samples: np.ndarray) -> None:
         """(N,) float at 16 kHz."""
@@ -42,9 +45,11 @@ class Inbox:
         """(H, W, 3) uint8 RGB or (H, W) grey."""
         with self._lock:
             self._pictures.append((time, image))
-            if len(self._pictures) > MOST_PICTURES:
-                while len(self._pictures) > LEFT_PICTURES:
-                    before, _ = self._pictures.popleft()
+            self._bytes += image.nbytes
+            if len(self._pictures) > MOST_PICTURES or self._bytes > MOST_BYTES:
+                while len(self._pictures) > LEFT_PICTURES or self._bytes > MOST_BYTES // 3 and len(self._pictures) > 1:
+                    before, gone = self._pictures.popleft()
+                    self._bytes -= gone.nbytes
                     self._dropped[1] += min(_LONGEST_SHOWN, max(0.0, self._pictures[0][0] - before))
 
     def take(self) -> tuple[list[tuple[float, np.ndarray]], list[tuple[float, np.ndarray]]]:
@@ -52,7 +57,7 @@ class Inbox:
         with self._lock:
             taken = list(self._sound), list(self._pictures)
             self._sound.clear()
-            self._waiting = 0
+            self._waiting = self._bytes = 0
             self._pictures.clear()
         return taken
 
