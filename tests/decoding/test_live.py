@@ -194,6 +194,19 @@ def test_recognition_in_a_thread_gives_the_finals_too(quick):
     assert [final.start for final in of(Final, threaded)] == [final.start for final in of(Final, at_once)]
 
 
+def test_an_ear_has_the_last_word_and_nothing_is_promised_before(packed):
+    from tests.decoding.test_pool import StandInEar
+
+    heard = Recognizer.load(packed, options=DecodeOptions(beam_size=1, ctc_weight=1.0))
+    heard.ear = StandInEar(**{"들은 말": -1.0})
+    with LiveRecognizer(heard, mode="audio", executor=AtOnce()) as live:
+        messages = play(live, said(0.5, 3.0, 2.0))
+    check(messages)
+    partials = of(Partial, messages)
+    assert len(partials) >= 2 and not any(partial.committed for partial in partials)
+    assert [final.text for final in of(Final, messages)] == ["들은 말"]
+
+
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_however_the_pieces_come_the_finals_are_there(quick, data):

@@ -63,8 +63,9 @@ class _Draft:
 class Drafts:
     """One session's. Recognition runs in `executor`, one at a time; partials wait until nothing else does.
 
-    In a pause, as soon as it is known what a segment will be if nobody goes on, the whole search of that is made: when the pause has lasted, the
-    final is there.
+    In a pause, as soon as it is known what a segment will be if nobody goes on, that is recognised: when the pause has lasted, the final
+    is there. Partials use the same search as finals: the best token of each frame is found in a thirtieth of the time, but what is
+    committed of it is wrong too often (CER 5.4 in the place of 2.4, and 0.26 characters taken back for each in the place of 0.03).
     """
 
     def __init__(self, recognizer: Recognizer, timeline: Timeline, mode: str, executor: Executor, seq: Callable[[], int]) -> None:
