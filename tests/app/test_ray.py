@@ -7,6 +7,7 @@ import importlib.util
 import os
 import signal
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import settings
 
 from avsr.app.settings import Settings
 from avsr.app.store import Store
+from avsr.app.workers import Death
 from tests.app.conftest import ended, speech, start_server, upload, wait_for
 from tests.app.ray_nodes import Nodes, started_nodes, the_actor
 from tests.app.test_jobs import (  # noqa: F401 - what holds of one table of jobs holds of the other: with the fixture `table` of this file
@@ -138,7 +140,8 @@ def test_a_killed_servers_actors_end_and_the_next_server_goes_on(tmp_path, nodes
 def test_a_node_that_has_not_the_servers_folder_says_so_and_is_tried_again_later(tmp_path, nodes, packed, monkeypatch):
     from avsr.app import ray_workers
 
-    monkeypatch.setattr(ray_workers, "_AGAIN", 3.0)
+    now = [0.0]
+    monkeypatch.setattr(ray_workers, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     Store(Settings(tmp_path).database)
     workers = ray_workers.RayWorkers(Settings(tmp_path, model=packed))
     mark = tmp_path / "mark"
@@ -148,14 +151,12 @@ def test_a_node_that_has_not_the_servers_folder_says_so_and_is_tried_again_later
         workers.start(name)
         (death,) = wait_for(workers.bury, "it to give up").values()
         assert death.cost == 0.0 and f"{tmp_path} is not the server's folder" in death.why
-    assert len(workers._unfit) == 2
     workers.start("three")
     time.sleep(1.0)
     assert workers.bury() == {} and workers.resident("three") == 0  # there is no node for it
     mark.write_text(kept)
-    (death,) = wait_for(workers.bury, "its time to be over").values()
-    assert death.cost == 0.0 and death.why is None
-    time.sleep(3.0)
+    now[0] = 61.0
+    assert workers.bury() == {"three": Death(0.0)}
     workers.start("four")
     assert wait_for(lambda: workers.resident("four"), "it to work") and workers.bury() == {}
     workers.kill("four")
