@@ -48,6 +48,8 @@ REQUIRES = [
     "PyYAML",
     "typer",
     "rich",
+    # avsr live: this machine's microphone, where PortAudio is installed (mediapipe wants the package too).
+    "sounddevice",
     # avsr serve: the page, its uploads, and OpenAI's endpoint, which takes forms.
     "fastapi>=0.135",
     "uvicorn>=0.30",

@@ -112,6 +112,22 @@ def transcribe(
     raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, **options))
 
 
+@app.command(short_help="Caption a camera and a microphone as people speak.")
+def live(
+    camera: Annotated[str, typer.Option(metavar="N|FILE", help="Number of this machine's camera, or a file that is played in its place.")],
+    model: Annotated[Optional[Path], typer.Option(help="Packed model.", show_default="as for transcribe")] = None,
+    ear: Annotated[str, typer.Option(help="Who listens, as for transcribe.")] = "native",
+    mode: Annotated[
+        Mode, typer.Option(help="Sound and lips (av), one of them, or what there is of them at each moment (auto).")
+    ] = Mode.auto,
+    out: Annotated[Optional[Path], typer.Option(metavar="DIR", help="Folder to leave captions in (.srt, .vtt, .txt, .json).")] = None,
+) -> None:
+    """Show in the terminal what is said, while it is said: what is bright stays, what is dim may change; Ctrl-C ends it."""
+    from avsr.decoding.live.terminal import caption_live
+
+    raise typer.Exit(caption_live(camera, model=model, ear=ear, mode=mode.value, out=out))
+
+
 class LmKind(str, Enum):
     """What a language model is made of."""
 

@@ -76,6 +76,8 @@ PACKAGES = [
     Package("PyYAML", "import yaml"),
     Package("typer", "import typer"),
     Package("rich", "import rich"),
+    # Not imported: that fails where PortAudio is not installed, which only a microphone needs.
+    Package("sounddevice", "from importlib.util import find_spec; assert find_spec('sounddevice') is not None"),
     Package("fastapi", "import fastapi.sse"),
     Package("uvicorn", "import uvicorn"),
     Package("python-multipart", "import python_multipart"),

@@ -12,7 +12,7 @@ import socket
 import threading
 from pathlib import Path
 
-from avsr.app.settings import TOKEN_VARIABLE, Settings
+from avsr.app.settings import CLUSTER_TOKEN, TOKEN_VARIABLE, Settings
 from avsr.errors import AvsrError
 
 _NAMESPACE = "avsr"
@@ -46,7 +46,7 @@ def connect(settings: Settings) -> None:
     if own:
         # By which Ray takes 127.0.0.1 for this machine's address, and listens nowhere else: --node-ip-address would not do it.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        os.environ |= {"RAY_AUTH_MODE": "token", CLUSTER_TOKEN: secrets.token_hex(32)}
         os.environ["RAY_worker_niceness"] = "0"  # Ray's workers give way to whatever else runs, unlike our processes
     import ray
 

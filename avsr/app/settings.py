@@ -13,6 +13,7 @@ from avsr.errors import AvsrError
 MEDIA, RESULT, THUMBNAIL, PART, BURNED = "media", "result.json", "thumbnail.jpg", "part.jsonl", "burned"
 
 TOKEN_VARIABLE = "AVSR_TOKEN"
+CLUSTER_TOKEN = "RAY_AUTH_TOKEN"  # Ray's own
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -20,6 +21,12 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def data_folder() -> Path:
     """Where the server keeps its files if it is not told (XDG Base Directory Specification)."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share", "avsr")
+
+
+def remove_media(folder: Path) -> None:
+    """Of a video that has failed nothing but its thumbnail is kept."""
+    for name in (MEDIA, PART):
+        (folder / name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

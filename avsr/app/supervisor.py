@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from avsr.app.jobs import SqliteJobs
-from avsr.app.settings import MEDIA, PART, Settings
+from avsr.app.settings import MEDIA, PART, Settings, remove_media
 from avsr.app.store import Store, Video
 from avsr.app.workers import CRASH, KILLED, Workers
 
@@ -118,6 +118,8 @@ def remove_expired(settings: Settings, store: Store) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         elif known.get(folder.name) == "done":  # one that ended between finishing the job and this
             (folder / PART).unlink(missing_ok=True)
+        elif known.get(folder.name) == "failed":  # by whoever had no time to do it: it ended its workers
+            remove_media(folder)
 
 
 def _still_for(settings: Settings, video: Video, now: float) -> float:

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from avsr.app.settings import LOOPBACK, TOKEN_VARIABLE, Settings
+from avsr.app.children import without_token
+from avsr.app.settings import LOOPBACK, Settings
 
 CRASH, KILLED = 1.0, 0.25  # what a try costs, see Jobs.give_back: a kill is as likely somebody's as the video's fault
 
@@ -64,7 +65,7 @@ class Processes:
 
     def start(self, name: str) -> None:
         command = [sys.executable, "-m", "avsr.app.worker", self._settings, name, str(os.getpid())]
-        self._processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token())
+        self._processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token() | {"MALLOC_ARENA_MAX": "2"})
 
     def bury(self) -> dict[str, Death]:
         ended = {name: code for name, process in self._processes.items() if (code := process.poll()) is not None}
@@ -86,11 +87,6 @@ class Processes:
         for process in self._processes.values():
             process.wait()
         self._processes.clear()
-
-
-def without_token() -> dict[str, str]:
-    """The environment for processes that open what people send."""
-    return {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
 
 
 def resident(process: int | str) -> int:

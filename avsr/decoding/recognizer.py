@@ -12,14 +12,13 @@ import numpy as np
 from avsr.decoding.align import FRAME, word_times
 from avsr.decoding.checkpoint import Checkpoint, Journal
 from avsr.decoding.confidence import confidences, read_weights, word_features
-from avsr.decoding.look_ahead import look_ahead
 from avsr.decoding.packed import META, MODE_ALONE, PackedModel, load_packed
 from avsr.decoding.search import DecodeOptions, Language, options_from, search
 from avsr.decoding.pieces import pieces_of
 from avsr.decoding.pool import recognise_with_ear
 from avsr.decoding.result import Alternative, Hypotheses, Result, Segment
 from avsr.decoding.segment import SAMPLES, SILENCE, Piece
-from avsr.decoding.streams import FPS, Window, open_streams
+from avsr.decoding.streams import FPS, Streams, Window, open_streams
 from avsr.decoding.time_left import TimeLeft
 from avsr.errors import AvsrError
 from avsr.lips.mouth_clip import MouthClip
@@ -136,6 +135,7 @@ class Recognizer:
         looking: Callable[[float], None] | None = None,
         checkpoint: Checkpoint | None = None,
         faces: int = 1,
+        opener: Callable[..., Streams] = open_streams,
     ) -> Result:
         """Recognise a file, window by window and piece by piece.
 
@@ -152,6 +152,7 @@ class Recognizer:
             checkpoint: gone on from, and kept up to date; its owner removes it when the result is written.
             faces: over 1, so many people at once are told apart, and each segment has its speaker: 1 for who was seen first, 0 for
                 who speaks out of the picture.
+            opener: what opens the file.
 
         Raises:
             MediaError, NoFaceError: one sentence on what the file lacks for the mode.
@@ -160,12 +161,12 @@ class Recognizer:
         alone = _ALONE.get(self.packed.streams) if mode == "auto" and self.ear is None else None
         if mode != "auto" and self.ear is None:
             self._check_trained(mode)
-        streams = open_streams(Path(path), alone or mode, mouth_only=mouth_only, faces=faces)
+        streams = opener(Path(path), alone or mode, mouth_only=mouth_only, faces=faces)
         if alone:
             streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
         journal = Journal(checkpoint, streams)
         if time_left is not None:
-            heard = None if streams.mode == "lip" else look_ahead(streams.path, journal.start, looking, time_left.clock)
+            heard = None if streams.mode == "lip" else streams.look_ahead(journal.start, looking, time_left.clock)
             time_left.expect(heard, journal.done)
         told, time_left = journal.done, time_left or TimeLeft(0.0)
         if progress:
@@ -177,7 +178,7 @@ class Recognizer:
             for others, (window, pieces, speaker) in zip(reversed(range(len(left))), left):
                 journal.reached(window.start)
                 for piece in pieces:
-                    segment = self._segment(window, piece, "auto" if mode == "auto" else streams.mode)
+                    segment = self.recognise_piece(window, piece, "auto" if mode == "auto" else streams.mode)
                     time_left.recognised((piece.stop - piece.first) / FPS)
                     end = window.start + piece.stop / FPS
                     journal.add(replace(segment, speaker=speaker) if segment is not None and segment.text else None, end)
@@ -193,7 +194,7 @@ class Recognizer:
         model = str(self.packed.meta.get("name") or self.packed.path.name)
         return Result(Path(path), duration, streams.mode, streams.reason, segments, damaged, model)
 
-    def _segment(self, window: Window, piece: Piece, mode: str) -> Segment | None:
+    def recognise_piece(self, window: Window, piece: Piece, mode: str) -> Segment | None:
         """Recognise a piece; None where it holds nothing that the mode could use."""
         start = window.start + piece.first / FPS
         samples = mouth = None

@@ -27,13 +27,13 @@ class Nodes:
 
     def actors(self, kind: str) -> list[int]:
         """Process numbers of the living actors of a class."""
-        return [pid for raylet in map(_raylet, self._cluster.list_all_nodes()) for pid, line in _children(raylet) if f"ray::{kind}" in line]
+        return [pid for raylet in map(_raylet, self._cluster.list_all_nodes()) for pid, line in children(raylet) if f"ray::{kind}" in line]
 
     def kill_node_of(self, actor: int) -> None:
         """All its processes at once, as if the machine had lost its power."""
-        node = next(node for node in self._cluster.worker_nodes if actor in [pid for pid, _ in _children(_raylet(node))])
+        node = next(node for node in self._cluster.worker_nodes if actor in [pid for pid, _ in children(_raylet(node))])
         raylet = _raylet(node)
-        for pid in [raylet, *(pid for pid, _ in _children(raylet))]:
+        for pid in [raylet, *(pid for pid, _ in children(raylet))]:
             os.kill(pid, signal.SIGKILL)
         self._cluster.remove_node(node, allow_graceful=False)
 
@@ -67,7 +67,7 @@ def _raylet(node) -> int:
     return node.all_processes["raylet"][0].process.pid
 
 
-def _children(parent: int) -> list[tuple[int, str]]:
+def children(parent: int) -> list[tuple[int, str]]:
     """Process numbers and command lines."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -20,7 +20,7 @@ from avsr.app.store import Store
 from avsr.app.workers import Death
 from avsr.errors import AvsrError
 from tests.app.conftest import ended, speech, start_server, upload, wait_for
-from tests.app.ray_nodes import Nodes, started_nodes, the_actor
+from tests.app.ray_nodes import Nodes, children, started_nodes, the_actor
 from tests.app.test_jobs import (  # noqa: F401 - what holds of one table of jobs holds of the other: with the fixture `table` of this file
     Table,
     a_video,
@@ -130,6 +130,8 @@ def test_a_killed_servers_actors_end_and_the_next_server_goes_on(tmp_path, nodes
             ids = [upload(client, long, f"{n}.mp4").id for n in range(2)]
             wait_for(lambda: client.get(f"/api/videos/{ids[1]}").json()["state"] == "running", "both to be worked on")
         earlier = set(nodes.actors("RayWorker"))
+        opening = [pid for worker in earlier for pid, _ in children(worker)]  # what people sent: with no token of anything
+        assert opening and not any(b"TOKEN=" in Path(f"/proc/{pid}/environ").read_bytes() for pid in opening)
         server.kill()
         wait_for(lambda: not earlier & set(nodes.actors("RayWorker")) and not nodes.actors("Desk"), "the actors to end", 15.0)
         server = start_server(server.data, packed, "--backend", "ray", "--ray-address", nodes.address)

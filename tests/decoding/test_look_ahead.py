@@ -126,7 +126,7 @@ def test_it_begins_where_an_interrupted_run_goes_on(recognizer, recording, tmp_p
     with pytest.raises(Killed):
         recognizer.transcribe(recording, "audio", checkpoint=Checkpoint(tmp_path / "part", "x"))
     monkeypatch.setattr(Recognizer, "_segment", real)
-    monkeypatch.setattr("avsr.decoding.recognizer.look_ahead", lambda path, start, *rest: looked.append(start) or look_ahead(path, start, *rest))
+    monkeypatch.setattr("avsr.decoding.look_ahead.look_ahead", lambda path, start, *rest: looked.append(start) or look_ahead(path, start, *rest))
     recognizer.transcribe(recording, "audio", checkpoint=Checkpoint(tmp_path / "part", "x"), time_left=TimeLeft(150.0))
     assert looked == [60.0], "where the last window but one began"
 

@@ -206,8 +206,8 @@ def test_mouths_already_cut_are_fitted(tmp_path):
 
 
 def test_a_large_picture_is_halved_first():
-    assert extract._halved(np.zeros((2160, 3840, 3), np.uint8)).shape == (1080, 1920, 3)
-    assert extract._halved(np.zeros((480, 640, 3), np.uint8)).shape == (480, 640, 3)
+    assert extract.shrunk(np.zeros((2160, 3840, 3), np.uint8)).shape == (1080, 1920, 3)
+    assert extract.shrunk(np.zeros((480, 640, 3), np.uint8)).shape == (480, 640, 3)
 
 
 def test_real_faces(face_model, shared_data, capfd):
