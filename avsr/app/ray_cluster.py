@@ -36,6 +36,8 @@ def connect(settings: Settings) -> None:
             f"--ray-address {settings.ray_address}: this machine has to be a node of the cluster; run ray start --address HOST:PORT on it, "
             "and give --ray-address HOST:PORT."
         )
+    if settings.ray_address not in (None, "auto"):
+        _try_address(settings.ray_address)
     os.environ.pop(TOKEN_VARIABLE, None)  # what is started from here opens what people send
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Not the quarter of an hour for which Ray tries to reach a head that is not there.
@@ -46,8 +48,6 @@ def connect(settings: Settings) -> None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ |= {"RAY_AUTH_MODE": "token", CLUSTER_TOKEN: secrets.token_hex(32)}
         os.environ["RAY_worker_niceness"] = "0"  # Ray's workers give way to whatever else runs, unlike our processes
-    if settings.ray_address not in (None, "auto"):
-        _try_address(settings.ray_address)
     import ray
 
     started = {

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from avsr.app.ray_cluster import connect
 from avsr.app.settings import Settings
 from avsr.app.store import Store
 from avsr.app.workers import Death
+from avsr.errors import AvsrError
 from tests.app.conftest import ended, speech, start_server, upload, wait_for
 from tests.app.ray_nodes import Nodes, children, started_nodes, the_actor
 from tests.app.test_jobs import (  # noqa: F401 - what holds of one table of jobs holds of the other: with the fixture `table` of this file
@@ -172,6 +174,21 @@ def test_a_node_with_another_model_or_version_is_refused(tmp_path, nodes, packed
         with pytest.raises(Unfit) as refused:
             RayWorker(Settings(tmp_path, model=packed), "one", None, needs).run()
         assert said in refused.value.why
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("127.0.0.1:1", "no cluster answers there"), ("nowhere", "give HOST:PORT"), ("ray://127.0.0.1:1", "has to be a node of the cluster")],
+)
+def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path, address, said):
+    with pytest.raises(AvsrError, match=f"--ray-address {address}: .*{said}"):
+        connect(Settings(tmp_path, backend="ray", ray_address=address))
+
+
+def test_without_ray_it_is_said_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(AvsrError, match=r"pip install 'avsr\[ray\]'"):
+        connect(Settings(tmp_path, backend="ray"))
 
 
 def _version() -> str:
