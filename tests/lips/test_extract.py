@@ -1,5 +1,6 @@
 """A video to mouth clips: with a stand-in for the face model that knows where the faces are, and with the real one."""
 
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from avsr.lips import extract
 from avsr.lips.crop import TEMPLATE, fill_gaps, smooth, warp
 from avsr.lips.extract import STRIDE, extract_mouth_clips
 from avsr.lips.landmarks import Face
-from avsr.media.video import VideoReader
+from avsr.media.video import Frame, VideoReader
 from tests.media_maker import spoil
 
 WIDTH, HEIGHT = 320, 240
@@ -183,18 +184,21 @@ def test_what_fails_while_reading_fails_here(tmp_path, knowing):
 
 
 def test_reading_ahead_hands_on_errors_and_stops_early():
+    def endless():
+        for index in count():
+            yield Frame(index, index / 25, np.zeros((2, 2, 3), np.uint8), damaged=False)
+
     def failing():
-        yield from range(3)
+        yield from islice(endless(), 3)
         raise MediaError("broken off")
 
     seen = []
     with pytest.raises(MediaError, match="broken off"):
-        for item in extract._ahead(failing()):
-            seen.append(item)
+        for frame in extract._ahead(failing()):
+            seen.append(frame.index)
     assert seen == [0, 1, 2]
 
-    endless = iter(int, 1)
-    for _ in extract._ahead(endless):
+    for _ in extract._ahead(endless()):
         break  # must not hang on the full queue
 
 
