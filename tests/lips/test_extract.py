@@ -1,6 +1,6 @@
 """A video to mouth clips: with a stand-in for the face model that knows where the faces are, and with the real one."""
 
-from itertools import count, islice
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -184,21 +184,19 @@ def test_what_fails_while_reading_fails_here(tmp_path, knowing):
 
 
 def test_reading_ahead_hands_on_errors_and_stops_early():
-    def endless():
-        for index in count():
-            yield Frame(index, index / 25, np.zeros((2, 2, 3), np.uint8), damaged=False)
+    frames = [Frame(index, index / 25, np.zeros((4, 6, 3), np.uint8), False) for index in range(3)]
 
     def failing():
-        yield from islice(endless(), 3)
+        yield from frames
         raise MediaError("broken off")
 
     seen = []
     with pytest.raises(MediaError, match="broken off"):
-        for frame in extract._ahead(failing()):
-            seen.append(frame.index)
+        for item in extract._ahead(failing()):
+            seen.append(item.index)
     assert seen == [0, 1, 2]
 
-    for _ in extract._ahead(endless()):
+    for _ in extract._ahead(itertools.repeat(frames[0])):
         break  # must not hang on the full queue
 
 
