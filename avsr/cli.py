@@ -112,6 +112,22 @@ def transcribe(
     raise typer.Exit(transcribe_files(videos, model=model, mode=mode.value, out=out, **options))
 
 
+@app.command(short_help="Caption a camera and a microphone as people speak.")
+def live(
+    camera: Annotated[str, typer.Option(metavar="N|FILE", help="Number of this machine's camera, or a file that is played in its place.")],
+    model: Annotated[Optional[Path], typer.Option(help="Packed model.", show_default="as for transcribe")] = None,
+    ear: Annotated[str, typer.Option(help="Who listens, as for transcribe.")] = "native",
+    mode: Annotated[
+        Mode, typer.Option(help="Sound and lips (av), one of them, or what there is of them at each moment (auto).")
+    ] = Mode.auto,
+    out: Annotated[Optional[Path], typer.Option(metavar="DIR", help="Folder to leave captions in (.srt, .vtt, .txt, .json).")] = None,
+) -> None:
+    """Show in the terminal what is said, while it is said: what is bright stays, what is dim may change; Ctrl-C ends it."""
+    from avsr.decoding.live.terminal import caption_live
+
+    raise typer.Exit(caption_live(camera, model=model, ear=ear, mode=mode.value, out=out))
+
+
 class LmKind(str, Enum):
     """What a language model is made of."""
 
@@ -289,6 +305,13 @@ def benchmark(
     print(measure(model, data, table, out, baselines=baseline or [], command=command, **options))
 
 
+class Backend(str, Enum):
+    """Where videos are worked on."""
+
+    local = "local"
+    ray = "ray"
+
+
 @app.command(short_help="Caption videos in the browser: upload, watch, correct, download.")
 def serve(
     data: Annotated[
@@ -302,6 +325,10 @@ def serve(
     model: Annotated[Optional[Path], typer.Option(help="Packed model.", show_default="as for transcribe")] = None,
     ear: Annotated[str, typer.Option(help="Who listens, as for transcribe.")] = "native",
     workers: Annotated[int, typer.Option(min=1, help="Videos worked on at once.")] = 1,
+    backend: Annotated[Backend, typer.Option(help="Work on this machine, or on the nodes of a Ray cluster.")] = Backend.local,
+    ray_address: Annotated[
+        Optional[str], typer.Option(metavar="HOST:PORT", help="A Ray cluster that this machine is a node of.", show_default="one of its own")
+    ] = None,
     max_mb: Annotated[int, typer.Option(min=1, help="Megabytes a video may have.")] = 2048,
     max_minutes: Annotated[float, typer.Option(min=0.1, help="Minutes a video may last.")] = 240.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Videos that may wait; more are refused for the time being.")] = 32,
@@ -312,7 +339,8 @@ def serve(
     from avsr.app.settings import Settings, data_folder
 
     limits = {"max_bytes": max_mb << 20, "max_seconds": 60 * max_minutes, "max_waiting": max_waiting, "keep_hours": keep_hours}
-    run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits))
+    where = {"backend": backend.value, "ray_address": ray_address}
+    run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits, **where))
 
 
 @app.command(short_help="Say what this installation lacks, and the remedy.")

@@ -24,6 +24,7 @@ FROZEN = {
         "videos", "--model", "--mode", "--out", "--lm", "--lm_weight", "--bias", "--mouth-only", "--formats", "--profile", "--ear", "--burn",
         "--faces", "--name", "--mark-streams",
     },
+    "live": {"--camera", "--model", "--ear", "--mode", "--out"},
     "lm": {"--text", "--out", "--model", "--kind", "--order", "--epochs", "--seed", "--test"},
     "adapt": {"--clips", "--out", "--model", "--steps", "--seed"},
     "explain": {"video", "--out", "--model", "--start", "--seconds"},
@@ -36,7 +37,8 @@ FROZEN = {
         "--data", "--out", "--model", "--conditions", "--noise", "--baseline", "--limit", "--search", "--nj",
     },
     "serve": {
-        "--data", "--host", "--port", "--token", "--model", "--ear", "--workers", "--max-mb", "--max-minutes", "--max-waiting", "--keep-hours",
+        "--data", "--host", "--port", "--token", "--model", "--ear", "--workers", "--backend", "--ray-address",
+        "--max-mb", "--max-minutes", "--max-waiting", "--keep-hours",
     },
     "doctor": set(),
 }
@@ -94,7 +96,7 @@ def test_version():
     assert (done.returncode, done.stdout) == (0, f"avsr {avsr.__version__}\n")
 
 
-@pytest.mark.parametrize("command", [(), ("transcribe",), ("crop",), ("synth",), ("adapt",), ("explain",), ("doctor",)])
+@pytest.mark.parametrize("command", [(), ("transcribe",), ("crop",), ("synth",), ("adapt",), ("explain",), ("live",), ("doctor",)])
 def test_help_imports_nothing_heavy(command):
     script = (
         "import sys\n"

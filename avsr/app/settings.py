@@ -13,6 +13,7 @@ from avsr.errors import AvsrError
 MEDIA, RESULT, THUMBNAIL, PART, BURNED = "media", "result.json", "thumbnail.jpg", "part.jsonl", "burned"
 
 TOKEN_VARIABLE = "AVSR_TOKEN"
+CLUSTER_TOKEN = "RAY_AUTH_TOKEN"  # Ray's own
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -35,7 +36,8 @@ class Settings:
     host, port: where to listen. token: wanted of everybody where it is not None; a host that is not loopback needs one.
     data: folder of the database and of the videos; one server has it at a time.
     model: packed model, None for the usual one. ear: see `avsr.ears.ear.open_ear`.
-    workers: processes that recognise.
+    workers: processes that recognise. backend: where those are: on this machine (local), or on the nodes of a Ray cluster (ray), of which
+        ray_address is one's address, "auto" for what runs here, None for one of the server's own.
     max_bytes, max_seconds, max_pixels: of a video. max_waiting: videos that wait or are worked on, of all people together; one more is
         refused for now. max_store: bytes of all videos together.
     keep_hours: after which a video and all that was made of it is deleted.
@@ -59,12 +61,17 @@ class Settings:
     worker_bytes: int = 4 << 30
     job_factor: float = 20.0
     job_least: float = 600.0
+    backend: str = "local"
+    ray_address: str | None = None
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK and not self.token:
             raise AvsrError(f"--host {self.host}: others can reach that address; give --token, which each of them will need.")
         if self.token is not None and (len(self.token) < 16 or not self.token.isascii() or any(c in " ;,\"" for c in self.token)):
             raise AvsrError("--token: give 16 or more letters and digits, such as `openssl rand -hex 16` prints.")
+
+        if self.ray_address is not None and self.backend != "ray":
+            raise AvsrError("--ray-address: only --backend ray works with a cluster; give that too.")
 
     @property
     def database(self) -> Path:

@@ -178,7 +178,7 @@ class Recognizer:
             for others, (window, pieces, speaker) in zip(reversed(range(len(left))), left):
                 journal.reached(window.start)
                 for piece in pieces:
-                    segment = self._segment(window, piece, "auto" if mode == "auto" else streams.mode)
+                    segment = self.recognise_piece(window, piece, "auto" if mode == "auto" else streams.mode)
                     time_left.recognised((piece.stop - piece.first) / FPS)
                     end = window.start + piece.stop / FPS
                     journal.add(replace(segment, speaker=speaker) if segment is not None and segment.text else None, end)
@@ -194,7 +194,7 @@ class Recognizer:
         model = str(self.packed.meta.get("name") or self.packed.path.name)
         return Result(Path(path), duration, streams.mode, streams.reason, segments, damaged, model)
 
-    def _segment(self, window: Window, piece: Piece, mode: str) -> Segment | None:
+    def recognise_piece(self, window: Window, piece: Piece, mode: str) -> Segment | None:
         """Recognise a piece; None where it holds nothing that the mode could use."""
         start = window.start + piece.first / FPS
         samples = mouth = None

@@ -16,13 +16,13 @@ _QUIETEST, _LOUD = -60.0, -35.0  # dBFS: below is never speech, above always may
 _ABOVE_FLOOR = 6.0  # dB over the background that may be speech
 _FLOOR_BLOCK = 250  # frames; the background is measured over this and its two neighbours
 MARGIN = 8  # frames kept around activity: soft onsets, and lips that move before the voice
-_CLICK = 3  # frames: shorter activity is a knock
+CLICK = 3  # frames: shorter activity is a knock
 GAP = 25  # frames: a shorter pause does not end a piece by itself
-_OFF = -80.0  # dBFS: no room is so quiet
+OFF = -80.0  # dBFS: no room is so quiet
 _DEAD = 25  # frames below that in a row that mean a switched-off microphone, not a pause
-_VOICE = 0.5  # probability from which a sound is a voice
+VOICE = 0.5  # probability from which a sound is a voice
 _SPEAKS, _GOES_ON = 0.95, 0.35  # probability at which lips begin to count as speaking, and at which they still do
-_SPEECH_COUNTS = 2.0  # a pause of the lips is a better place to cut than a still moment: this many times e in movement
+SPEECH_COUNTS = 2.0  # a pause of the lips is a better place to cut than a still moment: this many times e in movement
 _UTTERED = 8  # frames: lips that speak for less are a twitch
 
 
@@ -61,13 +61,13 @@ def speech_pieces(
         level[: len(measured)] = measured
     loud, heard = sound_activity(level), np.zeros(total, bool)
     if voice is not None:
-        heard[: len(voice)] = voice > _VOICE
+        heard[: len(voice)] = voice > VOICE
     heard &= loud
     spoken, movement = np.zeros(total, bool), np.zeros(total)
     if frames is not None and speaking is not None and len(frames):
         spoken[: len(frames)] = lip_activity(speaking)
-        movement[: len(frames)] = mouth_motion(frames) + _SPEECH_COUNTS * speaking
-    off = _runs_of(level < _OFF, _DEAD) if loud.any() else np.ones(total, bool)
+        movement[: len(frames)] = mouth_motion(frames) + SPEECH_COUNTS * speaking
+    off = runs_of(level < OFF, _DEAD) if loud.any() else np.ones(total, bool)
     cost = np.where(off, movement, _standard(level))
     return cut(heard | ((loud | off) & spoken), cost, whole=alone and not off.all())
 
@@ -100,7 +100,7 @@ def cut(active: np.ndarray, cost: np.ndarray, longest: int = LONGEST, *, whole: 
     wide = np.convolve(active, np.ones(2 * MARGIN + 1))[MARGIN : MARGIN + len(active)] > 0.5
     pieces: list[Piece] = []
     for first, stop in _ranges(wide):
-        if active[first:stop].sum() < _CLICK:
+        if active[first:stop].sum() < CLICK:
             continue
         if pieces and first - pieces[-1].stop < GAP and stop - pieces[-1].first <= longest:
             pieces[-1] = Piece(pieces[-1].first, stop)
@@ -136,7 +136,12 @@ def sound_activity(level: np.ndarray) -> np.ndarray:
     blocks = [level[i : i + _FLOOR_BLOCK] for i in range(0, len(level), _FLOOR_BLOCK)]
     floors = [np.percentile(np.concatenate(blocks[max(0, i - 1) : i + 2]), 10) for i in range(len(blocks))]
     floor = np.repeat(floors, [len(block) for block in blocks]) if blocks else np.zeros(0)
-    return level > np.clip(floor + _ABOVE_FLOOR, _QUIETEST, _LOUD)
+    return level > least_loud(floor)
+
+
+def least_loud(floor: np.ndarray | float) -> np.ndarray:
+    """The level in dBFS over which a sound may be speech, before a background of `floor` dBFS."""
+    return np.clip(np.asarray(floor) + _ABOVE_FLOOR, _QUIETEST, _LOUD)
 
 
 def mouth_motion(frames: np.ndarray) -> np.ndarray:
@@ -155,7 +160,7 @@ def _ranges(mask: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
-def _runs_of(mask: np.ndarray, least: int) -> np.ndarray:
+def runs_of(mask: np.ndarray, least: int) -> np.ndarray:
     """`mask`, but only its runs of `least` frames or more."""
     kept = np.zeros_like(mask)
     for first, stop in _ranges(mask):

@@ -190,7 +190,7 @@ def _ahead(reader: Iterable[Frame]) -> Iterator[Frame]:
             for frame in reader:
                 if stopped.is_set():
                     return
-                queue.put(replace(frame, image=_halved(frame.image)))
+                queue.put(replace(frame, image=shrunk(frame.image)))
                 del frame  # 25 MB at 3840x2160
         finally:
             queue.put(None)
@@ -219,7 +219,7 @@ def fit_mouths(pictures: Iterable[Frame], start: float) -> MouthClip | None:
     return MouthClip(np.stack(frames), np.array(confidence, np.float32), start) if frames else None
 
 
-def _halved(image: np.ndarray) -> np.ndarray:
+def shrunk(image: np.ndarray) -> np.ndarray:
     """The picture (H, W, 3), halved until neither side is larger than 1920."""
     import cv2
 

@@ -32,23 +32,61 @@ def voice_probability(samples: np.ndarray, frame: int = 640) -> np.ndarray:
     Raises:
         AvsrError: the package silero-vad is not installed.
     """
-    count = -(-len(samples) // _FRAME)
-    if not count:
-        return np.zeros(0, np.float32)
-    frames = np.zeros((count, _FRAME), np.float32)
-    frames.reshape(-1)[: len(samples)] = samples
-    before = np.concatenate([np.zeros((1, _CONTEXT), np.float32), frames[:-1, -_CONTEXT:]])
-    seen = np.concatenate([before, frames], axis=1)
-    states, found = [np.zeros((1, 1, 128), np.float32)] * 2, []
-    for first in range(0, count, _BLOCK):
-        given = {"input": seen[first : first + _BLOCK], "h": states[0], "c": states[1]}
-        probability, *states = _session().run(["speech_probs", "hn", "cn"], given)
-        found.append(probability.reshape(-1))
-    said = np.concatenate(found)
-    starts = np.arange(-(-len(samples) // frame)) * frame
-    edges = np.minimum((starts + frame - 1) // _FRAME, count - 1)
-    # A frame of 40 ms meets two stretches of 32 ms, or three.
-    return np.max([said[np.clip(starts // _FRAME + step, 0, edges)] for step in range(frame // _FRAME + 2)], axis=0)
+    stream = VoiceStream(frame)
+    return np.concatenate([stream.add(samples), stream.finish()])
+
+
+class VoiceStream:
+    """`voice_probability` of a sound that comes bit by bit; nothing is computed twice."""
+
+    def __init__(self, frame: int = 640) -> None:
+        self._frame = frame
+        self._states = [np.zeros((1, 1, 128), np.float32)] * 2
+        self._before = np.zeros(_CONTEXT, np.float32)  # samples
+        self._rest = np.zeros(0, np.float32)  # samples that do not fill a stretch
+        self._said = np.zeros(0, np.float32)  # of the stretches from _first on
+        self._first = 0
+        self._told = self._count = 0  # frames answered for, samples given
+
+    def add(self, samples: np.ndarray) -> np.ndarray:
+        """(N,) more samples; (n,) how likely a voice is heard in each of the frames that are known by them."""
+        self._count += len(samples)
+        samples = np.concatenate([self._rest, samples.astype(np.float32, copy=False)])
+        whole = len(samples) // _FRAME
+        self._listen(samples[: whole * _FRAME].reshape(whole, _FRAME))
+        self._rest = samples[whole * _FRAME :]
+        return self._answer(((self._first + len(self._said)) * _FRAME) // self._frame)
+
+    def finish(self) -> np.ndarray:
+        """The frames that are left, the last perhaps not full; then the sound is over."""
+        if len(self._rest):
+            self._listen(np.pad(self._rest, (0, _FRAME - len(self._rest)))[None])
+            self._rest = self._rest[:0]
+        return self._answer(-(-self._count // self._frame))
+
+    def _listen(self, frames: np.ndarray) -> None:
+        """(n, 512) stretches in order."""
+        for first in range(0, len(frames), _BLOCK):
+            block = frames[first : first + _BLOCK]
+            before = np.concatenate([self._before[None], block[:-1, -_CONTEXT:]])
+            given = {"input": np.concatenate([before, block], axis=1), "h": self._states[0], "c": self._states[1]}
+            probability, *self._states = _session().run(["speech_probs", "hn", "cn"], given)
+            self._said = np.concatenate([self._said, probability.reshape(-1)])
+            self._before = block[-1, -_CONTEXT:]
+
+    def _answer(self, until: int) -> np.ndarray:
+        """Frames up to `until`, from the stretches that each meets: of 40 ms, two of 32 ms or three."""
+        if until <= self._told:
+            return np.zeros(0, np.float32)
+        starts = np.arange(self._told, until) * self._frame
+        last = self._first + len(self._said) - 1
+        edges = np.minimum((starts + self._frame - 1) // _FRAME, last)
+        steps = range(self._frame // _FRAME + 2)
+        found = np.max([self._said[np.clip(starts // _FRAME + step, 0, edges) - self._first] for step in steps], axis=0)
+        self._told = until
+        kept = min(until * self._frame // _FRAME, last + 1)
+        self._said, self._first = self._said[kept - self._first :], kept
+        return found
 
 
 @lru_cache(maxsize=1)

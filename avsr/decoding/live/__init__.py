@@ -1,0 +1,1 @@
+"""Recognition of sound and pictures as they come; no HTTP in here."""
