@@ -35,7 +35,7 @@ def recognise_with_ear(
     as sure as ever. (In the manner of N-best rescoring; Ostendorf et al., 1991. The form was chosen on made speech and on the real
     clips of benchmarks/README.md: on these it is never worse than the ear.) Lips whose share of the weight is under a tenth have no say:
     they would only put what the ear holds for about as likely into another order, and on those clips that was wrong as often as right.
-    So has a model without a calibration.
+    Nor has a model without a calibration.
 
     Args:
         samples: (N,) float at 16 kHz. mouth: from the same moment, or None. start: media second of both.
