@@ -5,7 +5,8 @@
 A made person's sentences are cut to 10 s. Measured: kills of server or worker at random moments while videos are worked
 off, and whether a job is lost, done twice or stuck, or a file left over; 20 uploads at once and the answer to one more than is taken; how
 much the server's memory grows with an upload of 1 GB; and the seconds from the last byte to the captions, beside those of the recogniser
-alone in a process that has the model already, and those of burning and of soft captions.
+alone in a process that has the model already, and those of burning and of soft captions; and the most memory that each process has had
+resident while hostile files came, pictures as large as are taken among them, and while the clip was captioned.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -177,6 +179,83 @@ def measure_overhead(work: Path, model: Path, clip: Path) -> list[str]:
         server.kill()
 
 
+class Watch:
+    """The most memory, megabytes, that the processes of a server have had: name -> (resident, its share of what several have)."""
+
+    _NAMES = (b"avsr.app.worker", b"avsr.app.reading", b"avsr.app.child")
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._ended = server, threading.Event()
+        self.most: dict[str, tuple[int, int]] = {}
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.02):
+            self._add("server", self._server.process.pid)
+            self._under(self._server.process.pid, "")
+
+    def _under(self, parent: int, name: str) -> None:
+        try:
+            found = [number for task in Path(f"/proc/{parent}/task").iterdir() for number in (task / "children").read_text().split()]
+            for process in map(int, found):
+                command = Path(f"/proc/{process}/cmdline").read_bytes()
+                own = next((one.decode() for one in self._NAMES if one in command), None)
+                if own is not None:
+                    own = f"{own}, for a file" if own == name else own
+                    self._add(own, process)
+                    self._under(process, own)
+        except OSError:
+            pass  # it has ended
+
+    def _add(self, name: str, process: int) -> None:
+        try:
+            told = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            return
+        sizes = {line.split()[0]: int(line.split()[1]) >> 10 for line in told[1:]}
+        most = self.most.get(name, (0, 0))
+        self.most[name] = max(most[0], sizes["Rss:"]), max(most[1], sizes["Pss:"])
+
+    def said(self) -> str:
+        return "; ".join(f"{name} {resident} ({share})" for name, (resident, share) in sorted(self.most.items()))
+
+
+def measure_memory(work: Path, model: Path, clip: Path) -> list[str]:
+    """Hostile files one after the other, then the clip three times."""
+    from tests.app.test_hostile import hostile_files, large_files
+
+    server = start_server(work / "memory", model)
+    lines = []
+    try:
+        with server.client("owner") as client:
+            wait_for(lambda: workers_of(server) and resident(workers_of(server)[0]) > 300, "the model")
+            (work / "hostile").mkdir(exist_ok=True)
+            files = {name: data for name, (data, _) in hostile_files(work / "hostile").items()} | large_files()
+            with Watch(server) as watch:
+                answers = [upload(client, data, "x.mp4") for data in files.values()]
+                states = [ended(client, answer.id, _PATIENCE)["state"] for answer in answers]
+            lines.append(f"{len(files)} hostile files ({states.count('failed')} failed), most MB resident (shared out): {watch.said()}")
+            with Watch(server) as watch:
+                for _ in range(3):
+                    id = _captioned(client, clip)
+                    client.get(f"/api/videos/{id}/soft.mp4").raise_for_status()
+            lines.append(f"captions and soft captions, 3 times: {watch.said()}")
+            with Watch(server) as watch:
+                _burned(client, id)
+            lines.append(f"burning: {watch.said()}")
+        return lines
+    finally:
+        server.kill()
+
+
 def _timed(times: list[float], what):
     began = time.perf_counter()
     found = what()
@@ -202,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help="packed model; the usual one if left out")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1, help="of the kills' moments")
-    parser.add_argument("--only", choices=("kills", "burst", "large", "overhead"), help="one of the four")
+    parser.add_argument("--only", choices=("kills", "burst", "large", "overhead", "memory"), help="one of the five")
     args = parser.parse_args(argv)
     model = args.model or find_model()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -211,6 +290,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{describe_machine()}; {describe_commit()}; {model.name}; seed {args.seed}", flush=True)
     parts = {
         "overhead": lambda: measure_overhead(args.work, model, clip),
+        "memory": lambda: measure_memory(work=args.work, model=model, clip=clip),
         "large": lambda: measure_large(args.work, model),
         "burst": lambda: measure_burst(args.work, model, data),
         "kills": lambda: measure_kills(args.work, model, data, args.kills, args.seed),

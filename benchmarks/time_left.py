@@ -1,6 +1,7 @@
 """How right the time left is that `avsr transcribe` shows: what it says at each tenth of a run against what the rest then took.
 
-    python -m benchmarks.time_left --work DIR [--minutes 5] [--modes auto audio] [--model ZIP] [--seed 1] [--cpu]
+    python -m benchmarks.time_left --work DIR [--minutes 5] [--modes auto audio] [--model ZIP] [--ear whisper:base]
+        [--seed 1] [--cpu]
 
 A made person speaks for 12 s or keeps still for 8, before a quiet room, in an order that the seed draws, for so many minutes. Each mode
 is a process of its own, which is watched to its last file, loading the model included. The bar: from a fifth of
@@ -27,6 +28,7 @@ import numpy as np
 
 from avsr.decoding.default_model import find_model
 from avsr.decoding.time_left import TimeLeft
+from avsr.ears.ear import NATIVE
 from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit, describe_machine
 from benchmarks.long import join
@@ -58,7 +60,7 @@ def mixed_video(work: Path, seconds: float, seed: int) -> Path:
     return unfinished.rename(path)
 
 
-def inside(video: Path, model: Path, mode: str, cpu: bool) -> None:
+def inside(video: Path, model: Path, mode: str, ear: str, cpu: bool) -> None:
     """Transcribe the video, and print as JSON how long the process took and (second, time left said, or null) on the way."""
     from avsr.decoding import transcribe
 
@@ -83,7 +85,7 @@ def inside(video: Path, model: Path, mode: str, cpu: bool) -> None:
     watcher.start()
     try:
         with tempfile.TemporaryDirectory() as out:
-            transcribe.transcribe_files([video], model=model, mode=mode, out=Path(out), faces=4)
+            transcribe.transcribe_files([video], model=model, mode=mode, out=Path(out), ear=ear, faces=4)
             end = clock() - began
     finally:
         done.set()
@@ -118,13 +120,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--modes", nargs="+", choices=["auto", "av", "audio", "lip"], default=["auto", "audio"])
     parser.add_argument("--model", type=Path, help="packed model (default: as for transcribe)")
+    parser.add_argument("--ear", default=NATIVE)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cpu", action="store_true", help="count the process's own work, not the clock")
     parser.add_argument("--inside", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
     model = args.model or find_model()
     if args.inside:
-        inside(Path(args.inside[0]), model, args.inside[1], args.cpu)
+        inside(Path(args.inside[0]), model, args.inside[1], args.ear, args.cpu)
         return 0
     if args.work is None:
         parser.error("the following arguments are required: --work")
@@ -135,11 +138,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     media = probe(video).duration
     print(f"| mode | run | {' | '.join(f'{10 * tenth} %' for tenth in range(1, 10))} | from 20 % on: median, worst |\n|{' --- |' * 12}")
     for mode in args.modes:
-        command = [sys.executable, "-m", "benchmarks.time_left", "--model", str(model), "--inside", str(video), mode]
+        command = [sys.executable, "-m", "benchmarks.time_left", "--model", str(model), "--ear", args.ear, "--inside", str(video), mode]
         done = subprocess.run([*command, *(["--cpu"] if args.cpu else [])], stdout=subprocess.PIPE, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
         print(report(mode, found["end"], media, tenths(found["end"], found["said"])), flush=True)
-    print(f"\n{model.name}; seed {args.seed}; seconds of {'the process' if args.cpu else 'the clock'}; commit {describe_commit()}; {describe_machine()}")
+    seconds = f"seconds of {'the process' if args.cpu else 'the clock'}"
+    print(f"\n{model.name}; ear {args.ear}; seed {args.seed}; {seconds}; commit {describe_commit()}; {describe_machine()}")
     return 0
 
 

@@ -1,27 +1,17 @@
-"""Looks at an uploaded file in a process of its own, under limits, before anything else opens it: what it holds, or why it is refused.
-
-`python -m avsr.app.inspection FILE THUMBNAIL LIMITS` prints one line of JSON and then draws the thumbnail, if there is a picture.
-"""
+"""Looks at an uploaded file in a process of its own, under limits, before anything else opens it: what it holds, or why it is refused."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from avsr.app.children import Children
+from avsr.app.codecs import AUDIO_CODECS, VIDEO_CODECS, allow_usual_codecs
+from avsr.app.process import limit_process
 from avsr.app.settings import Settings
+from avsr.errors import AvsrError
 
-# FFmpeg's names of what cameras, phones, browsers and editors write. A decoder that is hardly ever used is one that is hardly ever
-# checked, and FFmpeg has hundreds of those.
-VIDEO_CODECS = frozenset(
-    "h264 hevc vp8 vp9 av1 mpeg4 mpeg2video mpeg1video mjpeg h263 prores theora msmpeg4v2 msmpeg4v3 wmv1 wmv2 wmv3 vc1 flv1 dvvideo".split()
-)
-AUDIO_CODECS = frozenset(
-    "aac mp3 mp2 opus vorbis flac alac ac3 eac3 amrnb amrwb amr_nb amr_wb wmav1 wmav2 pcm_s16le pcm_s16be pcm_s24le pcm_s32le pcm_f32le pcm_u8 "
-    "pcm_mulaw pcm_alaw adpcm_ms adpcm_ima_wav".split()
-)
 _MAX_STREAMS = 16
 _MEMORY = 1500 << 20  # of addresses, most of which are FFmpeg's libraries
 _SECONDS = 5.0
@@ -40,35 +30,14 @@ class Finding:
     message: str = ""
 
 
-async def inspect(file: Path, thumbnail: Path, settings: Settings) -> Finding:
+async def inspect(children: Children, file: Path, thumbnail: Path, settings: Settings) -> Finding:
     """Have a child process look at `file`, in `_SECONDS` at the most; it goes on to draw `thumbnail` (JPEG) after this has returned."""
-    limits = json.dumps({"seconds": settings.max_seconds, "pixels": settings.max_pixels})
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "avsr.app.inspection", str(file), str(thumbnail), limits,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    limits = {"max_seconds": settings.max_seconds, "max_pixels": settings.max_pixels}
     try:
-        line = await asyncio.wait_for(child.stdout.readline(), _SECONDS)
-    except asyncio.TimeoutError:
-        line = b""
-    drawing = asyncio.create_task(_ended(child))
-    _drawing.add(drawing)  # asyncio keeps no task alive by itself
-    drawing.add_done_callback(_drawing.discard)
-    if not line.endswith(b"\n"):
-        return Finding(code="damaged", message="it cannot be looked at within the limits of memory and time; convert it to MP4.")
-    return Finding(**json.loads(line))
-
-
-_drawing: set[asyncio.Task] = set()
-
-
-async def _ended(child: asyncio.subprocess.Process) -> None:
-    """The thumbnail is drawn, or takes too long."""
-    try:
-        await asyncio.wait_for(child.wait(), _SECONDS)
-    except asyncio.TimeoutError:
-        child.kill()
-        await child.wait()
+        answer = await children.ask({"task": "inspect", "file": str(file), "thumbnail": str(thumbnail)} | limits, _SECONDS, more=_SECONDS)
+    except AvsrError as error:
+        return Finding(code="damaged", message=str(error))
+    return Finding(**answer)
 
 
 def look(file: Path, max_seconds: float, max_pixels: int) -> Finding:
@@ -127,23 +96,11 @@ def _without_name(error: Exception, file: Path) -> str:
     return str(error).removeprefix(f"{file}: ")
 
 
-def limit_process(memory: int, seconds: int, written: int) -> None:
-    """This process may take so many bytes of addresses, seconds of processor time, and bytes a file, and leaves no core."""
-    import resource
-
-    for what, most in (
-        (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, written), (resource.RLIMIT_CORE, 0),
-    ):  # fmt: skip
-        resource.setrlimit(what, (most, most))
-
-
-def main(file: Path, thumbnail: Path, limits: dict) -> None:
+def inspect_here(file: str, thumbnail: str, max_seconds: float, max_pixels: int) -> None:
+    """The child's part."""
+    allow_usual_codecs()
     limit_process(_MEMORY, int(_SECONDS), 1 << 20)
-    finding = look(file, limits["seconds"], limits["pixels"])
+    finding = look(Path(file), max_seconds, max_pixels)
     print(json.dumps(asdict(finding)), flush=True)
     if finding.picture:
-        draw_thumbnail(file, thumbnail, finding.duration)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))
+        draw_thumbnail(Path(file), Path(thumbnail), finding.duration)

@@ -63,7 +63,7 @@ def openai_routes(uploads: Uploads) -> APIRouter:
         except _Refused as refused:
             return refused.response()
         finally:
-            uploads.remove(video)  # not awaited: who hangs up cancels what awaits
+            await uploads.remove_anyway(video)
 
     return router
 
@@ -73,9 +73,9 @@ async def _take(uploads: Uploads, request: Request) -> tuple[Video, str, bool, b
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > uploads.settings.max_bytes + _FIELDS * _FIELD_BYTES:
         raise _Refused(413, f"it is {length} bytes long; {uploads.settings.max_bytes} are taken.", param="file")
-    refused = uploads.room_for(int(length) if length.isdigit() else 0)
+    refused = await run_in_threadpool(uploads.room_for, int(length) if length.isdigit() else 0)
     if refused is not None:
-        raise _Refused(refused.status_code, json.loads(refused.body)["error"]["message"], retry=refused.headers.get("retry-after"))
+        raise _busy(refused)
     try:
         form = await request.form(max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
     except (MultiPartException, ValueError) as error:
@@ -84,15 +84,21 @@ async def _take(uploads: Uploads, request: Request) -> tuple[Video, str, bool, b
         file, wanted, stream, words = _fields(form)
         if (file.size or 0) > uploads.settings.max_bytes:
             raise _Refused(413, f"it is {file.size} bytes long; {uploads.settings.max_bytes} are taken.", param="file")
-        video = uploads.begin(request.scope["owner"], file.filename or "", "auto", file.size or 0)
+        video = await run_in_threadpool(uploads.begin, request.scope["owner"], file.filename or "", "auto", file.size or 0)
+        if isinstance(video, Response):  # others came while the form did
+            raise _busy(video)
         await _store(uploads, video, file)
     finally:
         await form.close()
     refused = await uploads.admit(video)
     if refused is not None:
-        uploads.remove(video)
+        await uploads.remove_anyway(video)
         raise _Refused(400, json.loads(refused.body)["error"]["message"], param="file")
     return video, wanted, stream, words
+
+
+def _busy(refused: Response) -> _Refused:
+    return _Refused(refused.status_code, json.loads(refused.body)["error"]["message"], retry=refused.headers.get("retry-after"))
 
 
 def _fields(form: FormData) -> tuple[UploadFile, str, bool, bool]:
@@ -149,7 +155,7 @@ async def _deltas(uploads: Uploads, video: Video) -> AsyncIterator[str]:
                 told = cue.n
             await asyncio.sleep(_LOOK)
     finally:
-        uploads.remove(video)  # not awaited: who hangs up cancels what awaits
+        await uploads.remove_anyway(video)
 
 
 def _event(data: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
 
 from avsr import __version__
 from avsr.app.jobs import SqliteJobs
+from avsr.app.lines import TooMany
 from avsr.app.openai_api import openai_routes
 from avsr.app.security import Gate, refusal
 from avsr.app.settings import Settings
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
         taking_up = asyncio.create_task(uploads.take_up())
         yield
         taking_up.cancel()
+        await uploads.children.close()
         if supervise:
             supervisor.stop()
         lock.close()
@@ -120,6 +122,10 @@ def _add_errors(app: FastAPI, settings: Settings) -> None:
     @app.exception_handler(Missing)
     def missing(_: Request, __: Exception) -> JSONResponse:
         return refusal(404, "not_found", "there is no such thing here.")
+
+    @app.exception_handler(TooMany)
+    def too_many(_: Request, error: TooMany) -> JSONResponse:
+        return refusal(429, "too_busy", "too many pages listen already; close some.", **{"Retry-After": error.retry})
 
     @app.exception_handler(HTTPException)
     def other(_: Request, error: HTTPException) -> JSONResponse:

@@ -22,6 +22,12 @@ def data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share", "avsr")
 
 
+def remove_media(folder: Path) -> None:
+    """Of a video that has failed nothing but its thumbnail is kept."""
+    for name in (MEDIA, PART):
+        (folder / name).unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where the server listens and keeps its files, and what it will take.

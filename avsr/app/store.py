@@ -124,9 +124,8 @@ class Store:
             raise
 
     def add_video(self, video: Video) -> None:
-        names = ", ".join(vars(video))
         with self.change() as database:
-            database.execute(f"INSERT INTO video ({names}) VALUES ({', '.join('?' * len(vars(video)))})", tuple(vars(video).values()))
+            insert_video(database, video)
 
     def video(self, id: str) -> Video | None:
         row = self.connection.execute("SELECT * FROM video WHERE id = ?", (id,)).fetchone()
@@ -161,6 +160,12 @@ class Store:
             database.execute("DELETE FROM job WHERE video = ? AND task = 'burn'", (video,))
             set_video(database, video, burned=None)
             return _cue(database.execute("SELECT * FROM cue WHERE video = ? AND n = ?", (video, n)).fetchone())
+
+
+def insert_video(database: sqlite3.Connection, video: Video) -> None:
+    """Inside a transaction: a video more."""
+    names = ", ".join(vars(video))
+    database.execute(f"INSERT INTO video ({names}) VALUES ({', '.join('?' * len(vars(video)))})", tuple(vars(video).values()))
 
 
 def set_video(database: sqlite3.Connection, id: str, **fields: object) -> None:

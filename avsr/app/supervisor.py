@@ -15,8 +15,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from avsr.app.children import without_token
 from avsr.app.jobs import SqliteJobs
-from avsr.app.settings import LOOPBACK, MEDIA, PART, TOKEN_VARIABLE, Settings
+from avsr.app.settings import LOOPBACK, MEDIA, PART, Settings, remove_media
 from avsr.app.store import Store, Video
 
 _LOOK = 0.5  # seconds between two looks at the workers
@@ -86,7 +87,7 @@ class Supervisor:
         # Workers listen nowhere, and the token is none of their business.
         settings = json.dumps(asdict(self.settings) | {"host": LOOPBACK[0], "token": None}, default=str)
         command = [sys.executable, "-m", "avsr.app.worker", settings, name, str(os.getpid())]
-        self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token())
+        self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token() | {"MALLOC_ARENA_MAX": "2"})
         if len(self._workers) == self.settings.workers:
             self._spawned = time.monotonic()
 
@@ -108,11 +109,6 @@ class Supervisor:
                 self.jobs.give_back(name, _CRASH)
 
 
-def without_token() -> dict[str, str]:
-    """The environment for processes that open what people send."""
-    return {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
-
-
 def remove_expired(settings: Settings, store: Store) -> None:
     """Delete videos whose time is over, whatever their state, with all their files, and uploads that were left half-way."""
     now = time.time()
@@ -120,10 +116,12 @@ def remove_expired(settings: Settings, store: Store) -> None:
         if (video.expires <= now or (video.state == "uploading" and _still_for(settings, video, now) > _LEFT)) and store.remove_video(video.id):
             shutil.rmtree(settings.folder(video.id), ignore_errors=True)
     # What a worker was writing while its folder was being deleted.
-    known = {video.id for video in store.videos()}
+    known = {video.id: video.state for video in store.videos()}
     for folder in (settings.data / "videos").iterdir():
         if folder.name not in known and now - folder.stat().st_mtime > _CLEAN:
             shutil.rmtree(folder, ignore_errors=True)
+        elif known.get(folder.name) == "failed":  # by whoever had no time to do it: it ended its workers
+            remove_media(folder)
 
 
 def _still_for(settings: Settings, video: Video, now: float) -> float:

@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import shutil
+import sqlite3
 import time
 import unicodedata
 from pathlib import Path
@@ -17,11 +18,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from avsr.app.inspection import inspect
+from avsr.app.children import Children
+from avsr.app.inspection import Finding, inspect
 from avsr.app.jobs import CAPTIONS, SqliteJobs
 from avsr.app.security import refusal
 from avsr.app.settings import MEDIA, THUMBNAIL, Settings
-from avsr.app.store import Store, Video
+from avsr.app.store import Store, Video, insert_video
 
 TUS = {"Tus-Resumable": "1.0.0"}
 MODES = ("auto", "av", "audio", "lip")
@@ -44,6 +46,8 @@ class Uploads:
         self.settings, self.store, self.jobs = settings, store, jobs
         self._busy: set[str] = set()  # videos to which a request is writing
         self._admitting = asyncio.Lock()
+        self._removing: set[asyncio.Task] = set()
+        self.children = Children()
 
     def room_for(self, size: int) -> Response | None:
         """None where a video of so many bytes can be taken now, else the refusal."""
@@ -65,8 +69,15 @@ class Uploads:
         except FileNotFoundError:
             return False
 
-    def begin(self, owner: str, name: str, mode: str, size: int) -> Video:
-        """A row and a folder for a video that is to come."""
+    def begin(self, owner: str, name: str, mode: str, size: int) -> Video | Response:
+        """A row and a folder for a video that is to come, or the refusal; of many who ask at once, each counts those before."""
+        with self.store.change() as database:
+            refused = self.room_for(size)
+            if refused is not None:
+                return refused
+            return self._begin(database, owner, name, mode, size)
+
+    def _begin(self, database: sqlite3.Connection, owner: str, name: str, mode: str, size: int) -> Video:
         now = time.time()
         id = secrets.token_hex(16)
         video = Video(id, owner, clean_name(name), mode, size, now, now + 3600 * self.settings.keep_hours, "uploading",
@@ -74,7 +85,7 @@ class Uploads:
         folder = self.settings.folder(id)
         folder.mkdir(parents=True)
         (folder / MEDIA).touch()
-        self.store.add_video(video)
+        insert_video(database, video)
         return video
 
     def offset(self, video: Video) -> int:
@@ -120,12 +131,15 @@ class Uploads:
             now = await run_in_threadpool(self.store.video, video.id)
             if now is None or now.state != "uploading":  # deleted, or admitted by another request
                 return None
-            finding = await inspect(folder / MEDIA, folder / THUMBNAIL, self.settings)
+            finding = await inspect(self.children, folder / MEDIA, folder / THUMBNAIL, self.settings)
         if finding.code is None and video.mode == "lip" and not finding.picture:
             finding = type(finding)(code="no_stream", message="it holds no picture to read lips in.")
+        return await run_in_threadpool(self._decide, video, finding)
+
+    def _decide(self, video: Video, finding: Finding) -> Response | None:
         if finding.code is not None:
             self.store.update_video(video.id, state="failed", error_code=finding.code, error_message=finding.message)
-            (folder / MEDIA).unlink(missing_ok=True)
+            (self.settings.folder(video.id) / MEDIA).unlink(missing_ok=True)
             return refusal(422, finding.code, finding.message, **TUS)
         self.store.update_video(
             video.id, duration=finding.duration or None, picture=int(finding.picture), sound=int(finding.sound)
@@ -135,7 +149,8 @@ class Uploads:
 
     async def take_up(self) -> None:
         """Admit what was whole when an earlier server was ended."""
-        for video in self.store.videos():
+        await self.children.prepare()
+        for video in await run_in_threadpool(self.store.videos):
             if video.state == "uploading" and self.offset(video) >= video.size:
                 await self.admit(video)
 
@@ -143,6 +158,13 @@ class Uploads:
         """The row first: a folder without one is deleted at the next start."""
         self.store.remove_video(video.id)
         shutil.rmtree(self.settings.folder(video.id), ignore_errors=True)
+
+    async def remove_anyway(self, video: Video) -> None:
+        """The same from the event loop, and also where this is cancelled, as what a request awaits is by who hangs up."""
+        removing = asyncio.create_task(run_in_threadpool(self.remove, video))
+        self._removing.add(removing)  # asyncio keeps no task alive by itself
+        removing.add_done_callback(self._removing.discard)
+        await asyncio.shield(removing)
 
 
 async def _write(path: Path, request: Request, most: int) -> None:
@@ -219,10 +241,9 @@ def upload_routes(uploads: Uploads) -> APIRouter:
         mode = about.get("mode", "auto")
         if mode not in MODES:
             return bad(f"mode can be {', '.join(MODES)}.")
-        refused = uploads.room_for(int(length))
-        if refused is not None:
-            return refused
         video = uploads.begin(request.scope["owner"], about.get("filename", ""), mode, int(length))
+        if isinstance(video, Response):
+            return video
         return Response(status_code=201, headers=TUS | {"Location": f"/api/uploads/{video.id}"})
 
     @router.head("/{id}")

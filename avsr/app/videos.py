@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
@@ -20,14 +20,17 @@ from starlette.responses import FileResponse
 
 from avsr.app.captions import as_cues
 from avsr.app.jobs import BURN
+from avsr.app.lines import Lines
 from avsr.app.security import refusal
 from avsr.app.settings import MEDIA, RESULT, THUMBNAIL
-from avsr.app.store import Video
+from avsr.app.soft_captions import soft_captions
+from avsr.app.store import StoredCue, Video
 from avsr.app.uploads import Uploads
 from avsr.app.views import cue_view, video_view
-from avsr.media.captions import LINE, width
+from avsr.media.captions import LINE, ass_text, srt_text, vtt_text, width
 
-_LOOK = 0.25  # seconds between two looks for news
+_LOOK, _IDLE = 0.25, 2.0  # seconds between two looks for news, and once nothing moves
+_MOVING = ("uploading", "queued", "running")
 _ALIVE = 15.0  # seconds after which a comment is sent where there is no news, so that proxies keep the line open
 _MAX_LINES = 2
 _TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt", "ass": "text/x-ssa", "txt": "text/plain", "json": "application/json"}
@@ -40,14 +43,16 @@ class Missing(Exception):
 def video_routes(uploads: Uploads) -> APIRouter:
     """All of /api/videos and /api/events."""
     router, store, settings = APIRouter(prefix="/api"), uploads.store, uploads.settings
+    muxing, lines = asyncio.Semaphore(1), Lines()
 
-    muxing = asyncio.Semaphore(1)
-
-    def mine(request: Request, id: str) -> Video:
+    def own(owner: str, id: str) -> Video:
         video = store.video(id)
-        if video is None or video.owner != request.scope["owner"]:
+        if video is None or video.owner != owner:
             raise Missing
         return video
+
+    def mine(request: Request, id: str) -> Video:
+        return own(request.scope["owner"], id)
 
     @router.get("/videos")
     def all_videos(request: Request) -> dict:
@@ -116,44 +121,46 @@ def video_routes(uploads: Uploads) -> APIRouter:
         if video.state != "done":
             raise Missing
         async with muxing:  # one at a time: each writes the whole video once more
-            return await run_in_threadpool(_soft, uploads, video)
+            return await _soft(uploads, video)
 
-    async def news(request: Request, id: str | None) -> AsyncIterator[ServerSentEvent]:
+    def look(owner: str, id: str | None) -> list[tuple[Video, dict, list[StoredCue]]]:
+        videos = store.videos(owner) if id is None else [own(owner, id)]
+        return [(video, video_view(video, uploads), [] if id is None else store.cues(id)) for video in videos]
+
+    async def news(owner: str, id: str | None) -> AsyncIterator[ServerSentEvent]:
         """States as they change, of one video or of all; and of one its captions as they come."""
         told: dict[str, str] = {}
-        last, spoke = 0, time.monotonic()
+        last, spoke, pause = 0, time.monotonic(), _LOOK
         while True:
-            videos = await run_in_threadpool(store.videos, request.scope["owner"]) if id is None else [await run_in_threadpool(mine, request, id)]
-            for gone in set(told) - {video.id for video in videos}:
+            found = await run_in_threadpool(look, owner, id)
+            pause = _LOOK if any(video.state in _MOVING or view["burn"]["state"] in _MOVING for video, view, _ in found) else min(pause * 1.5, _IDLE)
+            for gone in set(told) - {video.id for video, _, _ in found}:
                 del told[gone]
                 yield ServerSentEvent(event="state", data={"id": gone, "state": "deleted"})
-            for video in videos:
-                if id is not None:
-                    cues = await run_in_threadpool(store.cues, video.id)
-                    if len(cues) < last:  # read once more, from the start
-                        last = 0
-                    for cue in cues[last:]:
-                        yield ServerSentEvent(event="cue", data=cue_view(cue))
-                    last = len(cues)
-                view = await run_in_threadpool(video_view, video, uploads)
+            for video, view, cues in found:
+                if len(cues) < last:  # read once more, from the start
+                    last = 0
+                for cue in cues[last:]:
+                    yield ServerSentEvent(event="cue", data=cue_view(cue))
+                last = len(cues)
                 text = json.dumps(view | {"progress": view["progress"] | {"left": None}})
                 if told.get(video.id) != text:
-                    told[video.id], spoke = text, time.monotonic()
+                    told[video.id], spoke, pause = text, time.monotonic(), _LOOK
                     yield ServerSentEvent(event="state", data=view)
             if time.monotonic() - spoke > _ALIVE:
                 spoke = time.monotonic()
                 yield ServerSentEvent(comment="still here")
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(pause)
 
-    @router.get("/events", response_class=EventSourceResponse)
+    @router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(lines.take)])
     async def all_events(request: Request) -> AsyncIterator[ServerSentEvent]:
-        async for event in news(request, None):
+        async for event in news(request.scope["owner"], None):
             yield event
 
-    @router.get("/videos/{id}/events", response_class=EventSourceResponse)
+    @router.get("/videos/{id}/events", response_class=EventSourceResponse, dependencies=[Depends(lines.take)])
     async def events(request: Request, id: str) -> AsyncIterator[ServerSentEvent]:
         try:
-            async for event in news(request, id):
+            async for event in news(request.scope["owner"], id):
                 yield event
         except Missing:  # deleted meanwhile
             yield ServerSentEvent(event="state", data={"id": id, "state": "deleted"})
@@ -163,33 +170,30 @@ def video_routes(uploads: Uploads) -> APIRouter:
 
 def caption_file(uploads: Uploads, video: Video, kind: str) -> bytes:
     """The captions as they are now, people's changes included, as a file of `kind`; Missing where there are none yet."""
-    from avsr.media.captions import write_ass, write_json, write_srt, write_txt, write_vtt
-
     if video.state != "done":
         raise Missing
     stored = uploads.store.cues(video.id)
     cues = as_cues(stored)
-    with TemporaryDirectory(dir=uploads.settings.folder(video.id), prefix=".captions-") as folder:
-        path = Path(folder, "captions")
-        if kind == "json":
-            result = json.loads((uploads.settings.folder(video.id) / RESULT).read_bytes())
-            write_json(path, result | {"cues": [cue_view(cue) for cue in stored]})
-        elif kind == "txt":
-            write_txt(path, "\n".join(" ".join(cue.text.split()) for cue in cues))
-        else:
-            {"srt": write_srt, "vtt": write_vtt, "ass": write_ass}[kind](path, cues)
-        return path.read_bytes()
+    if kind == "json":
+        result = json.loads((uploads.settings.folder(video.id) / RESULT).read_bytes())
+        text = json.dumps(result | {"cues": [cue_view(cue) for cue in stored]}, ensure_ascii=False, indent=2) + "\n"
+    elif kind == "txt":
+        text = "".join(f"{' '.join(cue.text.split())}\n" for cue in cues)
+    else:
+        text = {"srt": srt_text, "vtt": vtt_text, "ass": ass_text}[kind](cues)
+    return text.encode("utf-8", "replace")
 
 
-def _soft(uploads: Uploads, video: Video) -> Response:
+async def _soft(uploads: Uploads, video: Video) -> Response:
     """The video with its captions as a track that players show and hide."""
     from starlette.background import BackgroundTask
 
-    from avsr.media.mux import mux_captions
-
-    folder = TemporaryDirectory(dir=uploads.settings.folder(video.id), prefix=".soft-")
-    cues = as_cues(uploads.store.cues(video.id))
-    path = mux_captions(uploads.settings.folder(video.id) / MEDIA, cues, Path(folder.name, "soft"))
+    cues = as_cues(await run_in_threadpool(uploads.store.cues, video.id))
+    try:
+        folder = TemporaryDirectory(dir=uploads.settings.folder(video.id), prefix=".soft-")
+        path = await soft_captions(uploads.children, uploads.settings.folder(video.id) / MEDIA, cues, Path(folder.name, "soft"))
+    except FileNotFoundError:  # deleted meanwhile
+        raise Missing from None
     kind = path.suffix[1:]
     headers = _attachment(video, kind, "captioned")
     return FileResponse(path, media_type="video/mp4" if kind == "mp4" else "video/x-matroska", headers=headers, background=BackgroundTask(folder.cleanup))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sqlite3
 import sys
 import threading
@@ -16,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from avsr.app.captions import as_cues, draft_cues, stored_cues
 from avsr.app.jobs import BEAT, CAPTIONS, Job, SqliteJobs
-from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings
+from avsr.app.process import follow_parent, give_memory_back, limit_worker
+from avsr.app.reading import Reader, ReaderEnded
+from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings, remove_media
 from avsr.app.store import Store, StoredCue, Video
 from avsr.decoding.checkpoint import Checkpoint, identity_of
 from avsr.decoding.default_model import find_model
@@ -31,12 +31,16 @@ if TYPE_CHECKING:
     from avsr.decoding.result import Segment
 
 _FACES = 4
+_WRITTEN = 1 << 30  # bytes of a result, or of the tables
 _IDLE = 0.1  # seconds between two looks for a job
-_PARENT_DIED = 1  # PR_SET_PDEATHSIG of Linux
 
 
 class Lost(Exception):
     """The job is another worker's by now, or its video was deleted."""
+
+
+class TooLong(AvsrError):
+    """The video goes on beyond what is taken, whatever its header said."""
 
 
 class Worker:
@@ -52,10 +56,12 @@ class Worker:
         self.store = Store(settings.database)
         self.jobs = SqliteJobs(self.store)
         self._recognizer: Recognizer | None = None
+        self._reader = Reader()
 
     def run(self) -> None:
         """For ever. The model is loaded when there is nothing else to do, so that the first video need not wait for it."""
         while True:
+            self._reader.start()
             if self.step():
                 continue
             if self._recognizer is None:
@@ -80,12 +86,18 @@ class Worker:
                 self._burn(job, video, life)
         except Lost:
             pass
+        except ReaderEnded:
+            self.jobs.give_back(self.name, 1.0)  # as if it had ended this process
         except NoFaceError as error:
-            self.jobs.fail(job, "no_face", self._nameless(error, video))
+            self._fail(job, video, "no_face", error)
+        except TooLong as error:
+            self._fail(job, video, "too_long", error)
         except (AvsrError, OSError) as error:
-            self.jobs.fail(job, "failed", self._nameless(error, video))
+            self._fail(job, video, "failed", error)
         finally:
             life.end()
+            self._reader.let_go()
+            give_memory_back()
         return True
 
     def _caption(self, job: Job, video: Video, life: _Life) -> None:
@@ -94,15 +106,15 @@ class Worker:
         drafts = _Drafts(life)
         identity = identity_of(folder / MEDIA, {"mode": video.mode, "ear": self.settings.ear, "model": recognizer.packed.path})
         checkpoint = _TellingCheckpoint(folder / PART, identity, drafts.add)
-        looks = video.mode != "audio" and bool(video.picture) and self.settings.ear == NATIVE
-        telling = _Telling(life, video, looks, self.settings.max_seconds)
+        telling = _Telling(life, video, self.settings.ear == NATIVE, self.settings.max_seconds)
         telling.said(checkpoint.done)
         for segment in checkpoint.segments:
             drafts.add(segment)
         try:
             result = recognizer.transcribe(
-                folder / MEDIA, video.mode, progress=telling.said, time_left=telling, checkpoint=checkpoint, faces=_FACES
-            )
+                folder / MEDIA, video.mode, progress=telling.said, time_left=telling, looking=telling.looked, checkpoint=checkpoint,
+                faces=_FACES, opener=self._reader.open_streams,
+            )  # fmt: skip
         finally:
             checkpoint.close()
         life.tell("writing", result.duration, result.duration)
@@ -112,17 +124,24 @@ class Worker:
         checkpoint.remove()
 
     def _burn(self, job: Job, video: Video, life: _Life) -> None:
-        from avsr.media.burn_video import burn_video
-
         folder = self.settings.folder(video.id)
         life.tell("writing", 0.0, video.duration)
         cues = as_cues(self.store.cues(video.id))
-        path = burn_video(folder / MEDIA, cues, folder / BURNED, lambda done: life.tell("writing", done, video.duration))
+        path = self._reader.burn(folder / MEDIA, cues, folder / BURNED, lambda done: life.tell("writing", done, video.duration))
         self.jobs.finish(job, burned=path.name)
+
+    def _fail(self, job: Job, video: Video, code: str, error: Exception) -> None:
+        """For good, where it is captions that failed: its owner sees why, and nobody needs its media any more."""
+        if self.jobs.fail(job, code, self._nameless(error, video)) and job.task == CAPTIONS:
+            remove_media(self.settings.folder(video.id))
 
     def _load(self) -> Recognizer:
         if self._recognizer is None:
+            import torch  # noqa: F401
+
+            give_memory_back(code=True)
             self._recognizer = load_recognizer(self.settings.model or find_model(), self.settings.ear)
+            give_memory_back(code=True)
         return self._recognizer
 
     def _nameless(self, error: Exception, video: Video) -> str:
@@ -184,16 +203,20 @@ class _Life:
 class _Telling(TimeLeft):
     """The time left, which also tells the table how far a video is: in looking for faces, which takes the most, and in reading."""
 
-    def __init__(self, life: _Life, video: Video, looks: bool, most: float) -> None:
-        super().__init__(video.duration or 0.0, guess=RECOGNISING if looks else None)
+    def __init__(self, life: _Life, video: Video, guesses: bool, most: float) -> None:
+        super().__init__(video.duration or 0.0, guesses=guesses)
         self._life, self._video = life, video
         self._faces_at = self._captions_at = 0.0
         self._most = most
 
+    def looked(self, second: float) -> None:
+        """The sound was listened to up to that media second, before anything is read."""
+        self._check(second)
+        self._life.tell("loading", self._captions_at, self._video.duration)
+
     def read(self, second: float) -> None:
         super().read(second)
-        if second > self._most + 1.0:  # whatever its header says; its last picture may be on for a while
-            raise AvsrError(f"it is longer than the {self._most:.0f} s that are taken.")
+        self._check(second)
         self._faces_at = max(self._faces_at, second)
         self._tell()
 
@@ -201,6 +224,10 @@ class _Telling(TimeLeft):
         """All up to that media second is in captions."""
         self._captions_at = max(self._captions_at, second)
         self._tell()
+
+    def _check(self, second: float) -> None:
+        if second > self._most + 1.0:  # whatever its header says; its last picture may be on for a while
+            raise TooLong(f"it is longer than the {self._most:.0f} s that are taken.")
 
     def _tell(self) -> None:
         done = (max(self._faces_at, self._captions_at) + RECOGNISING * self._captions_at) / (1 + RECOGNISING)
@@ -232,17 +259,11 @@ class _TellingCheckpoint(Checkpoint):
             self._told(segment)
 
 
-def _follow_parent() -> None:
-    """Be killed when the server is, so that none of two workers has the other's job."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer
-
-
 def main(settings: dict[str, Any], name: str, parent: int) -> None:
-    _follow_parent()
+    follow_parent()
     if os.getppid() != parent:
         return  # it was gone before we could follow it
+    limit_worker(settings["worker_bytes"], _WRITTEN)
     paths = {key: Path(value) for key, value in settings.items() if key in ("data", "model") and value is not None}
     Worker(Settings(**settings | paths), name).run()
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NEVER = -1e4  # nats, for a text that is too long for the clip
 _VOICE = 0.5
+_LEAST = 0.1  # share of the weight below which the lips have no say
 
 
 def recognise_with_ear(
@@ -32,7 +33,9 @@ def recognise_with_ear(
     l by the lips' CTC, summed over all spacings and the best of its readings (2주 is 이 주); s is how sure the ear is, and c the mean
     confidence of the lips' own words, which is calibrated: of faces unlike those that were trained on it is low, where CTC itself is
     as sure as ever. (In the manner of N-best rescoring; Ostendorf et al., 1991. The form was chosen on made speech and on the real
-    clips of benchmarks/README.md: on these it is within a character of the ear, or better.) A model without a calibration has no say beside an ear.
+    clips of benchmarks/README.md: on these it is never worse than the ear.) Lips whose share of the weight is under a tenth have no say:
+    they would only put what the ear holds for about as likely into another order, and on those clips that was wrong as often as right.
+    So has a model without a calibration.
 
     Args:
         samples: (N,) float at 16 kHz. mouth: from the same moment, or None. start: media second of both.
@@ -50,6 +53,8 @@ def recognise_with_ear(
         texts = _distinct(listening.texts)
         return _as_hypotheses(listening, texts, listening.likelihood(texts), ["voice"] * len(texts), start, 1.0, len(samples))
     sound, picture = listening.sure, (1 - listening.sure) * _trust(recognizer, lips) ** 2
+    if picture < _LEAST * (sound + picture):
+        picture = 0.0
     heard, read = _distinct(listening.texts), _distinct([one.text for one in lips.nbest])
     keys = {_key(text) for text in heard}
     texts = heard + [text for text in read if _key(text) not in keys]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from avsr.decoding.pieces import pieces_of
 from avsr.decoding.pool import recognise_with_ear
 from avsr.decoding.result import Alternative, Hypotheses, Result, Segment
 from avsr.decoding.segment import SAMPLES, SILENCE, Piece
-from avsr.decoding.streams import FPS, Window, open_streams
+from avsr.decoding.streams import FPS, Streams, Window, open_streams
 from avsr.decoding.time_left import TimeLeft
 from avsr.errors import AvsrError
 from avsr.lips.mouth_clip import MouthClip
@@ -132,8 +132,10 @@ class Recognizer:
         mouth_only: bool = False,
         progress: Callable[[float], None] | None = None,
         time_left: TimeLeft | None = None,
+        looking: Callable[[float], None] | None = None,
         checkpoint: Checkpoint | None = None,
         faces: int = 1,
+        opener: Callable[..., Streams] = open_streams,
     ) -> Result:
         """Recognise a file, window by window and piece by piece.
 
@@ -145,10 +147,12 @@ class Recognizer:
             mode: auto, av, audio or lip.
             mouth_only: the pictures show nothing but the mouth; no face is looked for.
             progress: told the media second up to which all is done.
-            time_left: told what is done, to be asked how long the rest takes.
+            time_left: told what is done, to be asked how long the rest takes; for it the sound is listened to before all else.
+            looking: told the media second up to which that is done.
             checkpoint: gone on from, and kept up to date; its owner removes it when the result is written.
             faces: over 1, so many people at once are told apart, and each segment has its speaker: 1 for who was seen first, 0 for
                 who speaks out of the picture.
+            opener: what opens the file.
 
         Raises:
             MediaError, NoFaceError: one sentence on what the file lacks for the mode.
@@ -157,15 +161,20 @@ class Recognizer:
         alone = _ALONE.get(self.packed.streams) if mode == "auto" and self.ear is None else None
         if mode != "auto" and self.ear is None:
             self._check_trained(mode)
-        streams = open_streams(Path(path), alone or mode, mouth_only=mouth_only, faces=faces)
+        streams = opener(Path(path), alone or mode, mouth_only=mouth_only, faces=faces)
         if alone:
             streams.reason = f"the model was trained on {next(iter(self.packed.streams))} alone"
         journal = Journal(checkpoint, streams)
+        if time_left is not None:
+            heard = None if streams.mode == "lip" else streams.look_ahead(journal.start, looking, time_left.clock)
+            time_left.expect(heard, journal.done)
         told, time_left = journal.done, time_left or TimeLeft(0.0)
+        if progress:
+            progress(told)
         time_left.read(journal.start)
         for everybody in pieces_of(streams, journal.start, journal.begin_window, time_left.read):
             left = [(window, journal.left(window, pieces, speaker), speaker) for window, pieces, speaker in everybody]
-            time_left.cut(sum(piece.stop - piece.first for _, pieces, _ in left for piece in pieces) / FPS)
+            time_left.cut(sum(piece.stop - piece.first for _, pieces, _ in left for piece in pieces) / FPS, _reached(everybody))
             for others, (window, pieces, speaker) in zip(reversed(range(len(left))), left):
                 journal.reached(window.start)
                 for piece in pieces:
@@ -208,6 +217,12 @@ class Recognizer:
         return Segment(
             round(start, 3), round(end, 3), found.text, found.words, found.mode, found.audio_weight, found.nbest, found.source
         )
+
+
+def _reached(everybody: Sequence[tuple[Window, Sequence[Piece], int | None]]) -> float | None:
+    """Up to which media second a window is in pieces; None where it is the last, of which nothing waits."""
+    ends = [window.start + piece.stop / FPS for window, pieces, _ in everybody for piece in pieces]
+    return None if all(window.last for window, _, _ in everybody) else max(ends, default=0.0)
 
 
 def packed_options(meta: dict[str, Any], path: str | Path) -> DecodeOptions:

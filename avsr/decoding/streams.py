@@ -15,6 +15,7 @@ from avsr.errors import AvsrError, MediaError, NoFaceError
 from avsr.media.probe import MediaInfo, Span, add_span, probe
 
 if TYPE_CHECKING:
+    from avsr.decoding.look_ahead import SpeechAhead
     from avsr.media.video import Frame
 
 MODES = ("auto", "av", "audio", "lip")
@@ -88,6 +89,12 @@ class Streams:
             value = state[name]
             spans = isinstance(value, list) and name != "boxes"
             setattr(self, name, [Span(**span) for span in value] if spans else value)
+
+    def look_ahead(self, start: float, told: Callable[[float], None] | None, clock: Callable[[], float]) -> SpeechAhead | None:
+        """See `avsr.decoding.look_ahead`."""
+        from avsr.decoding import look_ahead
+
+        return look_ahead.look_ahead(self.path, start, told, clock)
 
     def windows(
         self,

@@ -18,7 +18,7 @@ from avsr.decoding.checkpoint import Checkpoint, identity_of
 from avsr.decoding.cues import cues_of, lines_of, name_of, parse_names
 from avsr.decoding.default_model import find_model
 from avsr.decoding.first_use import first_words
-from avsr.decoding.time_left import RECOGNISING, TimeLeft
+from avsr.decoding.time_left import TimeLeft
 from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError
 
@@ -169,22 +169,21 @@ def _transcribe(
     """One video, and the line to say about it."""
     began = time.perf_counter()
     info = _check(video, target, wanted)
-    total = info.duration or None
     identity = identity_of(video, settings)
     result, burned = _finished(target, identity)
     before = result is not None
     if result is None:
         loaded = recognizer()
-        looks = wanted.mode != "audio" and info.video is not None and settings["ear"] == NATIVE
-        time_left = TimeLeft(info.duration, guess=RECOGNISING if looks else None)
-        told = lambda done: show("", total, done, time_left)  # noqa: E731
+        time_left = TimeLeft(info.duration, guesses=settings["ear"] == NATIVE)
+        told = lambda done: show("", time_left.total or None, done, time_left)  # noqa: E731
+        looking = lambda done: show(": listening for speech", info.duration or None, done, time_left)  # noqa: E731
         told(0.0)
         target.parent.mkdir(parents=True, exist_ok=True)
         checkpoint = Checkpoint(target.with_name(f".{target.name}.avsr-part"), identity)
         try:
             result = loaded.transcribe(
-                video, wanted.mode, mouth_only=wanted.mouth_only, progress=told, time_left=time_left, checkpoint=checkpoint,
-                faces=settings["faces"],
+                video, wanted.mode, mouth_only=wanted.mouth_only, progress=told, time_left=time_left, looking=looking,
+                checkpoint=checkpoint, faces=settings["faces"],
             )  # fmt: skip
         except AvsrError:
             checkpoint.remove()  # it would end so again

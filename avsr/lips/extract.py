@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from queue import Empty, Queue
@@ -26,7 +26,7 @@ _AHEAD = RADIUS + MAX_GAP + 1  # frames that must be known before a frame can be
 _BLOCK = 10  # frames cut at a time
 _MIN_SEEN = 3  # looks: what was seen for less than about 0.2 s is a picture on the wall or a mistake
 _LARGEST = 1920  # pixels: larger pictures are halved before anything is done, which no 96-pixel mouth misses
-_QUEUE = 4  # frames decoded ahead: 25 MB each at 3840x2160
+_QUEUE = 4  # frames decoded ahead: 6 MB each, or less
 
 
 def extract_mouth_clips(
@@ -76,10 +76,9 @@ def _collected(pictures: Iterable[Frame], max_faces: int) -> _Collector:
         return collector
     with FaceDetector(max_faces) as detector:
         for frame in chain([first], frames):
-            image = shrunk(frame.image)
             look = collector.count % STRIDE == 0 and not frame.damaged
-            faces = detector.detect(image, collector.count / FPS) if look else []
-            collector.add(image, faces, damaged=frame.damaged)
+            faces = detector.detect(frame.image, collector.count / FPS) if look else []
+            collector.add(frame.image, faces, damaged=frame.damaged)
     return collector
 
 
@@ -182,7 +181,7 @@ class _Collector:
 
 
 def _ahead(reader: Iterable[Frame]) -> Iterator[Frame]:
-    """The reader's frames, decoded in a thread of their own while the face model works on the ones before."""
+    """The reader's frames, decoded and halved in a thread of their own while the face model works on the ones before."""
     queue: Queue[Frame | None] = Queue(_QUEUE)
     stopped = Event()
 
@@ -191,7 +190,8 @@ def _ahead(reader: Iterable[Frame]) -> Iterator[Frame]:
             for frame in reader:
                 if stopped.is_set():
                     return
-                queue.put(frame)
+                queue.put(replace(frame, image=shrunk(frame.image)))
+                del frame  # 25 MB at 3840x2160
         finally:
             queue.put(None)
 

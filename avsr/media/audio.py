@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avsr.errors import MediaError
-from avsr.media.container import audio_stream, open_container, packets, seek_before, time_zero
+from avsr.media.container import audio_stream, decoder_options, open_container, packets, seek_before, time_zero
 from avsr.media.probe import LATE, SLACK, MediaInfo, Span, add_span, check_range, media_info
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class AudioReader:
         mono = _Mono(self.info.audio.rate)
         with open_container(self.path) as container:
             stream = audio_stream(container)
+            stream.codec_context.options = decoder_options()
             zero, unit = time_zero(container), float(stream.time_base)
             if self.start > 0:
                 seek_before(container, stream, max(0.0, self.start - _LEAD), zero)

@@ -14,7 +14,7 @@ from avsr.errors import MediaError
 from avsr.files import written_beside
 from avsr.media.burn import burn_captions
 from avsr.media.captions import Cue
-from avsr.media.container import audio_stream, open_container, packets, time_zero
+from avsr.media.container import audio_stream, codec_name, open_container, packets, time_zero
 from avsr.media.video import Frame, VideoReader
 from avsr.media.x264 import steady_options
 
@@ -55,7 +55,7 @@ def burn_video(video: Path, cues: Sequence[Cue], target: Path, progress: Callabl
     reader.fps = fps
     with open_container(video) as source:
         sound = audio_stream(source)
-        kind = "mp4" if sound is None or sound.codec_context.name in _IN_MP4 else "matroska"
+        kind = "mp4" if sound is None or codec_name(sound) in _IN_MP4 else "matroska"
         path = target.with_name(f"{target.name}.{'mp4' if kind == 'mp4' else 'mkv'}")
         try:
             with written_beside(path) as temporary:

@@ -209,35 +209,50 @@ def _lines(group: list[_Piece]) -> list[str] | None:
 
 
 def write_srt(path: str | Path, cues: list[Cue]) -> None:
-    """Write SubRip, UTF-8, whole or not at all. It knows no speakers: whoever is to be named stands in the text."""
+    """Write SubRip, UTF-8, whole or not at all."""
+    write_text(path, srt_text(cues))
+
+
+def srt_text(cues: list[Cue]) -> str:
+    """SubRip. It knows no speakers: whoever is to be named stands in the text."""
     blocks = []
     for number, cue in enumerate(cues, start=1):
         text = _body(cue.text).replace("-->", "-- >")
         blocks.append(f"{number}\n{_stamp(cue.start, ',')} --> {_stamp(cue.end, ',')}\n{text}\n")
-    write_text(path, "\n".join(blocks))
+    return "\n".join(blocks)
 
 
 def write_vtt(path: str | Path, cues: list[Cue]) -> None:
-    """Write WebVTT (W3C), UTF-8, whole or not at all; a speaker becomes a voice tag."""
+    """Write WebVTT, UTF-8, whole or not at all."""
+    write_text(path, vtt_text(cues))
+
+
+def vtt_text(cues: list[Cue]) -> str:
+    """WebVTT (W3C); a speaker becomes a voice tag."""
     blocks = ["WEBVTT\n"]
     for cue in cues:
         text = html.escape(_body(cue.text), quote=False)
         if cue.speaker:
             text = f"<v {html.escape(_body(cue.speaker), quote=False)}>{text}"
         blocks.append(f"{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}\n{text}\n")
-    write_text(path, "\n".join(blocks))
+    return "\n".join(blocks)
 
 
 def write_ass(path: str | Path, cues: list[Cue]) -> None:
-    """Write Advanced SubStation Alpha 4+, UTF-8, whole or not at all: white on a black edge at the bottom of a picture of
-    1920x1080, whatever the video's. A speaker is the line's name."""
+    """Write Advanced SubStation Alpha 4+, UTF-8, whole or not at all."""
+    write_text(path, ass_text(cues))
+
+
+def ass_text(cues: list[Cue]) -> str:
+    """Advanced SubStation Alpha 4+: white on a black edge at the bottom of a picture of 1920x1080, whatever the video's. A speaker is the
+    line's name."""
     lines = [ASS_HEAD]
     for cue in cues:
         # An opening brace would begin an override, and a backslash an escape.
         text = _body(cue.text).replace("\\", "\\\u2060").replace("{", "\\{").replace("}", "\\}").replace("\n", "\\N")
         name = _body(cue.speaker or "").replace(",", " ")
         lines.append(f"Dialogue: 0,{_centiseconds(cue.start)},{_centiseconds(cue.end)},Default,{name},0,0,0,,{text}")
-    write_text(path, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def write_txt(path: str | Path, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +30,24 @@ _MAX_BAD_READS = 50
 _BETWEEN = 128
 """Bytes between two packets of a sound Matroska file: block and cluster headers take less (RFC 9559)."""
 
-_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+_DECODING = {"max_pixels": str(MAX_PIXELS)}
+_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+
+
+def allow_decoders(names: Iterable[str]) -> None:
+    """Let FFmpeg open only these decoders in this process, by its own names for them, whatever a file asks for: not for reading, and not
+    for seeing what it holds either. For processes that open what strangers send; without it, all that FFmpeg has."""
+    _DECODING["codec_whitelist"] = ",".join(sorted(names))
+
+
+def decoder_options() -> dict[str, str]:
+    """What every decoder is to be opened with."""
+    return dict(_DECODING)
+
+
+def codec_name(stream: VideoStream | AudioStream) -> str:
+    """FFmpeg's name of what a stream is coded in: "mp3", where the decoder that was chosen for it is "mp3float"."""
+    return stream.codec_context.codec.canonical_name
 
 
 def open_container(path: str | Path) -> InputContainer:
@@ -41,7 +58,7 @@ def open_container(path: str | Path) -> InputContainer:
     _check_file(path)
     try:
         # "file:" keeps a name such as "concat:a" or "http:b" from being taken for a protocol.
-        return av.open(f"file:{path}", mode="r", options=_OPTIONS, metadata_errors="replace")
+        return av.open(f"file:{path}", mode="r", options=_OPTIONS | _DECODING, metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(f"{path}: {_reason(path, error)}") from error
 

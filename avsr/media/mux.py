@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from avsr.errors import MediaError
 from avsr.files import written_beside
 from avsr.media.captions import ASS_HEAD, Cue
-from avsr.media.container import audio_stream, open_container, time_zero, video_stream
+from avsr.media.container import audio_stream, codec_name, open_container, time_zero, video_stream
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -38,7 +38,7 @@ def mux_captions(video: Path, cues: Sequence[Cue], target: Path) -> Path:
 
     with open_container(video) as source:
         streams = [stream for stream in (video_stream(source), audio_stream(source)) if stream is not None]
-        mp4 = all(stream.codec_context.name in _IN_MP4 for stream in streams)
+        mp4 = all(codec_name(stream) in _IN_MP4 for stream in streams)
         path = target.with_name(f"{target.name}.{'mp4' if mp4 else 'mkv'}")
         try:
             with written_beside(path) as temporary, av.open(temporary, "w", format="mp4" if mp4 else "matroska") as out:

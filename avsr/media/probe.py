@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsr.errors import MediaError
-from avsr.media.container import MAX_PIXELS, audio_stream, open_container, time_zero, video_stream
+from avsr.media.container import MAX_PIXELS, audio_stream, codec_name, open_container, time_zero, video_stream
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -92,7 +92,7 @@ def _video_info(stream, zero: float) -> VideoInfo | None:
         return None
     context = stream.codec_context
     start = max(0.0, float((stream.start_time or 0) * stream.time_base) - zero)
-    return VideoInfo(context.name, context.width, context.height, float(stream.average_rate or 0), start)
+    return VideoInfo(codec_name(stream), context.width, context.height, float(stream.average_rate or 0), start)
 
 
 def _audio_info(stream, zero: float) -> AudioInfo | None:
@@ -100,7 +100,7 @@ def _audio_info(stream, zero: float) -> AudioInfo | None:
         return None
     context = stream.codec_context
     start = max(0.0, float((stream.start_time or 0) * stream.time_base) - zero)
-    return AudioInfo(context.name, context.sample_rate, context.channels, start)
+    return AudioInfo(codec_name(stream), context.sample_rate, context.channels, start)
 
 
 def check_range(path: str | Path, start: float, end: float | None) -> None:

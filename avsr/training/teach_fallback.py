@@ -34,7 +34,7 @@ class FallbackSchedule:
     batch: int = 256
     rate: float = 3e-3
     weight_decay: float = 0.1
-    regret: float = 3.0
+    regret: float = 1.0
     likelihood: float = 0.1
 
 

@@ -50,7 +50,7 @@ def _many_streams() -> bytes:
     return buffer.getvalue()
 
 
-def _hostile(tmp: Path) -> dict[str, tuple[bytes, str]]:
+def hostile_files(tmp: Path) -> dict[str, tuple[bytes, str]]:
     """name -> (bytes, the code that is expected; "" where another end is as good)."""
     secret = tmp / "secret.txt"
     secret.write_text(SECRET)
@@ -77,10 +77,31 @@ def _hostile(tmp: Path) -> dict[str, tuple[bytes, str]]:
     }
 
 
+def large_files() -> dict[str, bytes]:
+    """Videos within the limits whose pictures take a lot of memory to decode, 4096x2304, sixteen of them kept by the decoder."""
+    rng = np.random.default_rng(1)
+    noise = rng.integers(0, 255, (144, 256, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+    found = {}
+    for codec, frames, options in (
+        ("libx264", 40, {"preset": "ultrafast", "x264-params": "ref=16:level=6.2:log-level=0", "bf": "8"}),
+        ("libx265", 20, {"preset": "ultrafast", "x265-params": "ref=6:bframes=3:log-level=none"}),
+    ):
+        buffer = io.BytesIO()
+        with av.open(buffer, "w", format="mp4") as out:
+            stream = out.add_stream(codec, rate=25, options=options)
+            stream.width, stream.height, stream.pix_fmt = 4096, 2304, "yuv420p"
+            for shift in range(frames):
+                picture = np.ascontiguousarray(np.roll(noise, 8 * shift, 1))
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            out.mux(stream.encode(None))
+        found[f"large pictures, {codec}"] = buffer.getvalue()
+    return found
+
+
 def test_hostile_files_are_refused_soon_and_the_server_stays_up(server, tmp_path):
     client = server.client("mallory")
     slow, wrong = {}, {}
-    for name, (data, code) in _hostile(tmp_path).items():
+    for name, (data, code) in hostile_files(tmp_path).items():
         began = time.monotonic()
         answer = upload(client, data, f"{name}.mp4")
         if time.monotonic() - began > SOON:

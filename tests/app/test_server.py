@@ -93,6 +93,25 @@ def test_events_tell_states_and_drafts_and_survive_a_new_line(server, spoken):
         assert next(lines).startswith("event:")
 
 
+def test_streams_of_events_are_counted_and_those_too_many_told_when_to_come_again(server):
+    from contextlib import ExitStack
+
+    with ExitStack() as stack, server.client("one with many tabs") as client, server.client("one with one tab") as other:
+        for _ in range(16):
+            assert stack.enter_context(client.stream("GET", "/api/events")).status_code == 200
+        for path in ("/api/events", f"/api/videos/{'0' * 32}/events"):
+            refused = client.get(path)
+            assert refused.status_code == 429 and int(refused.headers["retry-after"]) > 0 and refused.json()["error"]["code"] == "too_busy"
+        assert stack.enter_context(other.stream("GET", "/api/events")).status_code == 200
+        stack.close()
+
+        def answered() -> bool:
+            with client.stream("GET", "/api/events") as events:
+                return events.status_code == 200
+
+        wait_for(answered, "a closed stream to be counted no more", 20.0)
+
+
 def test_an_upload_is_gone_on_with(server, spoken):
     client, data = server.client("the third"), spoken.read_bytes()
     place = client.post("/api/uploads", headers={"Upload-Length": str(len(data))}).headers["location"]
@@ -189,4 +208,48 @@ def test_a_video_that_goes_on_for_longer_than_its_header_says_is_ended(tmp_path,
     worker.store.add_video(video)
     worker.jobs.add("a", CAPTIONS)
     assert worker.step() and not worker.step()
-    assert worker.store.video("a").state == "failed" and worker.store.video("a").error_message == "it is longer than the 1 s that are taken."
+    video = worker.store.video("a")
+    assert (video.state, video.error_code, video.error_message) == ("failed", "too_long", "it is longer than the 1 s that are taken.")
+    assert not list(settings.folder("a").iterdir())  # nothing more will be done with it
+
+
+def test_a_table_that_is_locked_keeps_nobody_else_waiting(tmp_path, packed, spoken):  # noqa: F811
+    """While something else writes to the table, what is uploaded waits; requests that want nothing of it do not."""
+    import sqlite3
+    import threading
+    import time
+
+    busy = start_server(tmp_path / "data", packed)
+    table = sqlite3.connect(busy.data / "jobs.sqlite", isolation_level=None)
+    try:
+        answers = []
+        with busy.client() as client, busy.client("another") as other:
+            place = client.post("/api/uploads", headers={"Upload-Length": str(len(spoken.read_bytes()))}).headers["location"]
+            headers = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+            sending = [
+                threading.Thread(target=lambda: answers.append(client.patch(place, content=spoken.read_bytes(), headers=headers).status_code)),
+                threading.Thread(target=lambda: answers.append(_transcribed(busy, spoken))),
+            ]
+            table.execute("BEGIN IMMEDIATE")
+            for thread in sending:
+                thread.start()
+            slowest, end = 0.0, time.monotonic() + 3.0
+            while time.monotonic() < end:
+                began = time.monotonic()
+                assert other.get("/api/config").status_code == 200
+                slowest = max(slowest, time.monotonic() - began)
+                time.sleep(0.02)
+            assert not answers
+            table.execute("ROLLBACK")
+            for thread in sending:
+                thread.join()
+        assert slowest < 1.0 and sorted(answers) == [200, 204]
+    finally:
+        table.close()
+        busy.kill()
+
+
+def _transcribed(server, path) -> int:
+    with server.client("a program") as client:
+        files = {"file": ("a.mp4", path.read_bytes()), "model": (None, "x"), "response_format": (None, "json")}
+        return client.post("/v1/audio/transcriptions", files=files, timeout=90).status_code

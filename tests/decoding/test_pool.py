@@ -85,6 +85,21 @@ def test_what_sounds_alike_is_told_apart_by_the_lips(recognizer, mouth, monkeypa
     assert ranked == [texts[place] for place in np.argsort(-seen)] and found.mode == "av"
 
 
+@pytest.mark.parametrize(("confidence", "asked"), [(0.3, False), (0.34, True)])
+def test_lips_with_little_weight_do_not_put_the_ears_texts_into_another_order(recognizer, mouth, monkeypatch, confidence, asked):
+    """A real face in a little noise: the lips tell nothing apart, and moved words by chance (0.09 of the weight; then 0.104)."""
+    trust(monkeypatch, confidence)
+    texts = ["오늘 날씨가 좋네요", "오늘 낮이 길네요"]
+    seen = text_log_likelihood(
+        recognizer.packed.model, lip_features(recognizer.packed.model, mouth), texts, recognizer.packed.tokenizer
+    ).ctc_unspaced
+    second, first = (texts[place] for place in np.argsort(seen))  # the lips are for `first`
+    listener, _ = with_ear(recognizer, **{second: -3.0, first: -3.0001})
+    found = listener.recognise(SOUND, mouth, "av")
+    ranked = [one.text for one in found.nbest if one.text in texts]
+    assert ranked == ([first, second] if asked else [second, first]) and (found.audio_weight < 1) == asked
+
+
 @pytest.mark.parametrize(("sure", "confidence", "source"), [(1.0, 1.0, "voice"), (0.0, 1.0, "lips"), (0.1, 0.0, "voice")])
 def test_the_words_come_from_who_is_sure(recognizer, mouth, monkeypatch, sure, confidence, source):
     trust(monkeypatch, confidence)
