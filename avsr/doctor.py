@@ -78,6 +78,7 @@ PACKAGES = [
     Package("rich", "import rich"),
     Package("fastapi", "import fastapi.sse"),
     Package("uvicorn", "import uvicorn"),
+    Package("websockets", "import websockets.sync.client"),
     Package("python-multipart", "import python_multipart"),
     Package("pip", "import pip"),
     # Only its data files are used, and its code could not be imported: what that needs is not installed.

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
 
 from avsr import __version__
 from avsr.app.jobs import SqliteJobs
+from avsr.app.live.routes import Live, live_routes
 from avsr.app.lines import TooMany
 from avsr.app.openai_api import openai_routes
 from avsr.app.security import Gate, refusal
@@ -51,6 +52,7 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
     store = Store(settings.database)
     jobs = SqliteJobs(store)
     uploads = Uploads(settings, store, jobs)
+    live = Live(settings)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -58,9 +60,11 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
         if supervise:
             supervisor.start()
             app.state.supervisor = supervisor
-        taking_up = asyncio.create_task(uploads.take_up())
+        running = [asyncio.create_task(uploads.take_up()), asyncio.create_task(live.look_after())]
         yield
-        taking_up.cancel()
+        for task in running:
+            task.cancel()
+        await live.close()
         await uploads.children.close()
         if supervise:
             supervisor.stop()
@@ -70,6 +74,8 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
     app.include_router(upload_routes(uploads))
     app.include_router(video_routes(uploads))
     app.include_router(openai_routes(uploads))
+    app.include_router(live_routes(live, PAGES))
+    app.state.live = live
     _add_pages(app, settings)
     _add_health(app, store, jobs)
     _add_errors(app, settings)
@@ -114,6 +120,7 @@ def _add_health(app: FastAPI, store: Store, jobs: SqliteJobs) -> None:
         lines += [f'avsr_videos{{state="{state}"}} {sum(video.state == state for video in videos)}' for state in STATES]
         lines += ["# TYPE avsr_stored_bytes gauge", f"avsr_stored_bytes {sum(video.size for video in videos)}"]
         lines += ["# TYPE avsr_jobs_waiting gauge", f"avsr_jobs_waiting {jobs.waiting()}"]
+        lines += app.state.live.metrics()
         lines += ["# TYPE avsr_server_resident_bytes gauge", f"avsr_server_resident_bytes {_resident()}"]
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
@@ -161,4 +168,7 @@ def serve(settings: Settings) -> None:
     tempfile.tempdir = str(spool)  # where forms are kept while they come: the usual place may be memory
     place = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     print(f"avsr: {place}{'/?token=...' if settings.token else ''} - Ctrl-C ends it; videos are kept for {settings.keep_hours:g} hours.", flush=True)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False)
+    # Of a WebSocket no message is taken that is larger than it may be, nor unpacked, and few wait for us.
+    sockets = {"ws_max_size": app.state.live.rooms.limits.message_bytes, "ws_max_queue": 8, "ws_per_message_deflate": False}
+    quiet = {"log_level": "warning", "access_log": False, "server_header": False}
+    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=2, **quiet, **sockets)
