@@ -140,11 +140,11 @@ function modeText({ mode, reason }) {
 function draw() {
   const mine = people.get(me);
   setText(byId("self-mode"), sending && mine ? modeText(mine) : "");
-  setText(byId("recording-note"), say(sending ? "sending" : "notSending"));
+  setText(byId("recording-note"), say(!sending ? "notSending" : mine?.mode ? "sending" : "preparing"));
   setText(byId("start-text"), say(sending ? "stopSending" : "startSending"));
   const items = [...people].map(([id, person]) => {
     const name = id === me ? `${person.name} (${say("me")})` : person.name;
-    return make("li", {}, make("strong", { text: name }), " ", make("span", { class: "person-mode", text: modeText(person) }));
+    return make("li", {}, make("strong", { text: name }), " ", make("span", { class: "person-mode", text: id === me ? "" : modeText(person) }));
   });
   byId("people").replaceChildren(...items);
 }
