@@ -294,7 +294,11 @@ def main() -> None:
     import avsr.media.audio
     import avsr.media.video
     from mediapipe.tasks.python import vision  # noqa: F401
+    from mediapipe.tasks.python.core.mediapipe_c_bindings import load_raw_library
 
+    load_raw_library()  # 40 ms of each file else
+
+    # The one thread that runs by now is of onnxruntime, asleep; children do without it, and end without waiting for it.
     allow_usual_codecs()
     taken = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no message

@@ -97,9 +97,13 @@ class WhisperListening:
 
     def likelihood(self, texts: Sequence[str]) -> np.ndarray:
         """(n,) the decoder's mean log probability a token of each text and its end, times the tokens of the likeliest text: as Whisper
-        ranks them, for by their sums it would prefer what is short."""
-        tokens = len(self._tokenizer.encode(f" {self.texts[0]}")) + 1 if self.texts else 1
-        return tokens * np.array([self._score(text) for text in texts])
+        ranks them, for by their sums it would prefer what is short. None of its own is likelier than the first: a text's tokens are not
+        always those that were found, and what is fed at once is rounded otherwise (8 bits)."""
+        if not self.texts:
+            return np.array([self._score(text) for text in texts])
+        tokens, best = len(self._tokenizer.encode(f" {self.texts[0]}")) + 1, self._score(self.texts[0])
+        scores = [best if text == self.texts[0] else self._score(text) for text in texts]
+        return tokens * np.array([min(score, best) if text in self.texts else score for text, score in zip(texts, scores, strict=True)])
 
     def _score(self, text: str) -> float:
         tokens = self._tokenizer.encode(f" {text}")  # a text begins with a space, as Whisper learnt it

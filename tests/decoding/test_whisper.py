@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib import metadata
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from avsr.ears.whisper import _WHEELS, _goes_round
+from avsr.ears.whisper import _WHEELS, WhisperListening, _goes_round
 from tests.decoding.conftest import speech
 
 
@@ -34,6 +35,20 @@ def test_what_it_hears_it_finds_likely_and_can_time(ear):
     assert " ".join(word.text for word in words) == heard.texts[0]
     assert all(5.0 <= word.start < word.end <= 8.2 and 0 <= word.confidence <= 1 for word in words)
     assert [word.start for word in words] == sorted(word.start for word in words)
+
+
+def test_of_its_own_texts_none_is_likelier_than_the_one_it_found_best():
+    """Scored again, a text may have other tokens than those it was found by, and be less likely than the next."""
+    scores = {"나오던 이상": -0.31, "나와던 이상": -0.30, "다른 말": -0.2}
+
+    class Scored(WhisperListening):
+        def _score(self, text: str) -> float:
+            return scores[text]
+
+    letters = SimpleNamespace(encode=list)
+    heard = Scored(None, letters, None, 0, ["나오던 이상", "나와던 이상"], 0.9)
+    assert heard.likelihood(["나와던 이상", "나오던 이상", "다른 말"]) == pytest.approx(8 * np.array([-0.31, -0.31, -0.2]))
+    assert Scored(None, letters, None, 0, [], 0.9).likelihood(["다른 말"]) == pytest.approx([-0.2])
 
 
 def test_nothing_is_heard_in_silence(ear):
