@@ -7,6 +7,7 @@ import secrets
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -77,10 +78,15 @@ class Guest:
         self._resume, self._seq = "", 0
         self._left = Event()
         self._begin_again = Event()
+        self._sockets = ExitStack()
         self._socket: Any = None
 
     def play(self, recording: Recording) -> None:
         """From its beginning to its end in real time, and then until the last line has come."""
+        with self._sockets:
+            self._play(recording)
+
+    def _play(self, recording: Recording) -> None:
         from websockets.exceptions import ConnectionClosed
 
         self._connect()
@@ -100,7 +106,6 @@ class Guest:
             self._left.wait(_LAST)
         except ConnectionClosed:
             pass
-        self._socket.close()
 
     def _return(self, closed: Any) -> None:
         """Come back after the connection was lost."""
@@ -123,7 +128,7 @@ class Guest:
         known = {"resume": self._resume} if self._resume else {"ticket": self._server.post(f"/api/live/rooms/{self._room}/tickets")["ticket"]}
         place = f"{self._server.base.replace('http', 'ws', 1)}/api/live/rooms/{self._room}/socket"
         try:
-            socket = connect(place, max_size=None, compression=None)
+            socket = self._sockets.enter_context(connect(place, max_size=None, compression=None))
         except (InvalidHandshake, TimeoutError) as error:
             raise AvsrError(f"{self._server.base}: does not answer as a server of rooms ({error}).") from None
         socket.send(json.dumps({"type": "join", "name": self._name, "seq": self._seq, **known}))

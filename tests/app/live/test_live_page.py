@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.app.conftest import PATIENCE
 from tests.app.page.page_driver import WAIT_MS, wait_until
 
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it").expect
@@ -51,7 +52,7 @@ def test_two_people_meet_one_speaks_and_both_read_it(visit, tmp_path):
     assert re.search(r"#[0-9a-f]{32}$", speaker.url)
     speaker.click("#start")
     wait_until(speaker, "document.querySelector('#preview').videoWidth > 0")
-    expect(speaker.locator("#self-mode")).to_contain_text("소리만 듣는 중")  # no face is drawn
+    expect(speaker.locator("#self-mode")).to_contain_text("소리만 듣는 중", timeout=1000 * PATIENCE)  # no face is drawn
     lines = speaker.locator("#log .line.mine")
     expect(lines.first).to_be_visible()
     assert "민지 (나)" in lines.first.inner_text()
