@@ -322,12 +322,15 @@ def serve(
     max_minutes: Annotated[float, typer.Option(min=0.1, help="Minutes a video may last.")] = 240.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Videos that may wait; more are refused for the time being.")] = 32,
     keep_hours: Annotated[float, typer.Option(min=0.01, help="Hours after which a video and its captions are deleted.")] = 24.0,
+    tls_cert: Annotated[Optional[Path], typer.Option(metavar="PEM", help="Certificate: speak HTTPS, without which browsers lend no camera.")] = None,
+    tls_key: Annotated[Optional[Path], typer.Option(metavar="PEM", help="Its key.")] = None,
 ) -> None:
-    """Serve a page on which videos are captioned, and OpenAI's endpoint /v1/audio/transcriptions."""
+    """Serve a page on which videos are captioned, rooms with live captions at /live, and OpenAI's endpoint /v1/audio/transcriptions."""
     from avsr.app.server import serve as run
     from avsr.app.settings import Settings, data_folder
 
     limits = {"max_bytes": max_mb << 20, "max_seconds": 60 * max_minutes, "max_waiting": max_waiting, "keep_hours": keep_hours}
+    limits |= {"tls_cert": tls_cert, "tls_key": tls_key}
     run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits))
 
 

@@ -38,6 +38,7 @@ FROZEN = {
     },
     "serve": {
         "--data", "--host", "--port", "--token", "--model", "--ear", "--workers", "--max-mb", "--max-minutes", "--max-waiting", "--keep-hours",
+        "--tls-cert", "--tls-key",
     },
     "live-client": {"file", "--url", "--name", "--token"},
     "doctor": set(),

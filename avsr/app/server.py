@@ -152,6 +152,19 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def _check_certificate(settings: Settings) -> None:
+    import ssl
+
+    if settings.tls_cert is None:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except FileNotFoundError:
+        raise AvsrError(f"--tls-cert {settings.tls_cert}, --tls-key {settings.tls_key}: no such file; check the paths.") from None
+    except (OSError, ssl.SSLError) as error:
+        raise AvsrError(f"--tls-cert {settings.tls_cert}, --tls-key {settings.tls_key}: cannot be used ({error}); give PEM files that belong together.") from None
+
+
 def serve(settings: Settings) -> None:
     """Run until interrupted. Nothing of the media is logged: no requests, no names."""
     import uvicorn
@@ -160,15 +173,18 @@ def serve(settings: Settings) -> None:
     from avsr.decoding.packed import read_tokenizer
 
     read_tokenizer(settings.model or find_model())  # a sentence now, not in each worker
+    _check_certificate(settings)
     os.umask(0o077)  # what people upload is nobody else's on this machine
     app = create_app(settings)
     spool = settings.data / "spool"
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir()
     tempfile.tempdir = str(spool)  # where forms are kept while they come: the usual place may be memory
-    place = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    place = f"http{'s' if settings.tls_cert else ''}://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     print(f"avsr: {place}{'/?token=...' if settings.token else ''} - Ctrl-C ends it; videos are kept for {settings.keep_hours:g} hours.", flush=True)
     # Of a WebSocket no message is taken that is larger than it may be, nor unpacked, and few wait for us.
     sockets = {"ws_max_size": app.state.live.rooms.limits.message_bytes, "ws_max_queue": 8, "ws_per_message_deflate": False}
     quiet = {"log_level": "warning", "access_log": False, "server_header": False}
+    if settings.tls_cert is not None:
+        sockets |= {"ssl_certfile": str(settings.tls_cert), "ssl_keyfile": str(settings.tls_key)}
     uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=2, **quiet, **sockets)

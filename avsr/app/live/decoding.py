@@ -63,21 +63,26 @@ class _Decoder:
         for stream in (*container.streams.video[:1], *container.streams.audio[:1]):
             stream.codec_context.options = decoder_options() | {"max_pixels": str(_PIXELS)}
             stream.codec_context.thread_count = 1
+        for stream in container.streams.video[:1]:
+            if stream.width * stream.height > _PIXELS:
+                raise ValueError("what you send has too large a picture; send one of at most 1920x1080.")
 
     def run(self) -> None:
         """Until it ends. ValueError where it cannot be decoded."""
         import av
 
-        bad = 0
+        bad, good = 0, 0
         for packet in self._packets():
             try:
                 for frame in packet.decode():
                     self._give(frame, packet)
-                bad = 0
+                bad, good = 0, good + 1
             except (av.FFmpegError, MemoryError):
                 bad += 1
                 if bad > _BAD:
-                    raise ValueError("what you send cannot be decoded; begin with a new recording.") from None
+                    break
+        if bad > _BAD or not good:
+            raise ValueError("what you send cannot be decoded; begin with a new recording.")
 
     def _packets(self) -> Iterator[Packet]:
         wanted = [stream.index for stream in (*self._container.streams.video[:1], *self._container.streams.audio[:1])]

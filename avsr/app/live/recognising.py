@@ -3,8 +3,8 @@
 One process for all, since a model takes hundreds of megabytes and a session some ten; what is to be recognised waits in one line, so that all
 have their turns. It opens nothing that people send: processes of their own decode that.
 
-On its input are lines of JSON, each with a session: start (`media`; `began` and `now` by `time.monotonic`), feed (`size` bytes follow), pause,
-finish. On its output too: `message`; `error` and `sentence`; `delay`; `over`.
+On its input are lines of JSON, each with a session: start (`media`, `recording`, its number; `began` and `now` by `time.monotonic`), feed (`size` bytes follow), pause,
+finish. On its output too: `message`; `error`, `sentence` and `recording`; `delay`; `over`.
 """
 
 from __future__ import annotations
@@ -46,14 +46,16 @@ class Session:
         self._stream: Stream | None = None
         self._last: Stream | None = None
         self._finished = Event()
+        self._recording = 0
         self._paused = began
         self._told = began
         self.over = False
         Thread(target=self._run, name="session", daemon=True).start()
 
-    def start(self, media: str, now: float) -> None:
+    def start(self, media: str, recording: int, now: float) -> None:
         """A new recording, from second `now` of the clock on."""
         self.pause()
+        self._recording = recording
         offset = now - self._began
 
         def sound(second: float, samples) -> None:
@@ -62,7 +64,11 @@ class Session:
         def picture(second: float, image) -> None:
             self._live.add_picture(offset + second, image)
 
-        self._stream = self._last = Stream(media, now, sound, picture, self._ended)
+        def ended(code: str, sentence: str) -> None:
+            if code:
+                self._say(error=code, sentence=sentence, recording=recording)
+
+        self._stream = self._last = Stream(media, now, sound, picture, ended)
 
     def feed(self, data: bytes) -> None:
         """More of it."""
@@ -81,10 +87,6 @@ class Session:
         self.pause()
         self._finished.set()
 
-    def _ended(self, code: str, sentence: str) -> None:
-        if code:
-            self._say(error=code, sentence=sentence)
-
     def _now(self) -> float | None:
         """The second of the room up to which all is there that will come; None where only what has come tells it."""
         now, stream = time.monotonic(), self._stream
@@ -101,7 +103,7 @@ class Session:
                     self._last.wait(_DECODED)
                 self._tell(live.finish())
         except AvsrError as error:
-            self._say(error="failed", sentence=str(error))
+            self._say(error="failed", sentence=str(error), recording=self._recording)
         finally:
             self.over = True
             if self._last is not None:
@@ -134,7 +136,7 @@ class Sessions:
         if do == "start":
             if session is None:
                 session = self._sessions[name] = self._open(name, told["began"])
-            session.start(told["media"], told["now"])
+            session.start(told["media"], told["recording"], told["now"])
         elif session is None:
             if do == "finish":
                 self._say(session=name, over=True)

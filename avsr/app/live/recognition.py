@@ -49,7 +49,8 @@ class Recognition:
         session, now = _name(room, person), self._clock()
         self._sessions[session] = room, person
         self.prepare()
-        self._write({"do": "start", "session": session, "media": media, "began": room.began, "now": now})
+        person.recordings += 1
+        self._write({"do": "start", "session": session, "media": media, "recording": person.recordings, "began": room.began, "now": now})
 
     def feed(self, room: Room, person: Participant, data: bytes) -> bool:
         """More of it; False where it cannot be taken, and a new one must begin."""
@@ -124,7 +125,7 @@ class Recognition:
             room.heard(person, told["message"], self._clock())
         elif "delay" in told:
             self.delays[session] = told["delay"]
-        elif "error" in told:
+        elif "error" in told and told["recording"] == person.recordings:  # else they have begun another already
             person.sending = False
             if person.line is not None:
                 person.line.tell(error(told["error"], told["sentence"]))

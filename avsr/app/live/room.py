@@ -26,7 +26,8 @@ class Line:
 
 @dataclass
 class Participant:
-    """Somebody. `line` is None while the connection is lost, since second `away`; `leaving` where only the last finals are waited for."""
+    """Somebody. `line` is None while the connection is lost, since second `away`; `leaving` where only the last finals are waited for;
+    `recordings` is how many they have begun."""
 
     number: int
     name: str
@@ -35,6 +36,7 @@ class Participant:
     away: float | None = None
     leaving: float | None = None
     sending: bool = False
+    recordings: int = 0
     mode: dict[str, Any] | None = None
     partials: dict[str, dict[str, Any]] = field(default_factory=dict)
 
