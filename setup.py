@@ -48,6 +48,8 @@ REQUIRES = [
     "PyYAML",
     "typer",
     "rich",
+    # avsr live: this machine's microphone, where PortAudio is installed (mediapipe wants the package too).
+    "sounddevice",
     # avsr serve: the page, its uploads, and OpenAI's endpoint, which takes forms.
     "fastapi>=0.135",
     "uvicorn>=0.30",
@@ -60,8 +62,10 @@ REQUIRES = [
 EXTRAS = {
     # A pretrained ear in the place of the model's own: avsr transcribe --ear whisper:base.
     "ears": ["faster-whisper>=1.1"],
+    # avsr serve --backend ray, where one machine is not enough; from 2.52 on a cluster can have a token.
+    "ray": ["ray>=2.52"],
     # httpx and openai talk to avsr serve as its users do; playwright drives a browser that is there (tools/install.sh --browser).
-    "test": ["pytest", "hypothesis", "pysubs2", "httpx", "openai", "playwright", "axe-playwright-python"],
+    "test": ["pytest", "hypothesis", "pysubs2", "httpx", "openai", "playwright", "axe-playwright-python", "ray>=2.52"],
 }
 
 setup(

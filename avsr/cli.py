@@ -305,6 +305,13 @@ def benchmark(
     print(measure(model, data, table, out, baselines=baseline or [], command=command, **options))
 
 
+class Backend(str, Enum):
+    """Where videos are worked on."""
+
+    local = "local"
+    ray = "ray"
+
+
 @app.command(short_help="Caption videos in the browser: upload, watch, correct, download.")
 def serve(
     data: Annotated[
@@ -318,6 +325,10 @@ def serve(
     model: Annotated[Optional[Path], typer.Option(help="Packed model.", show_default="as for transcribe")] = None,
     ear: Annotated[str, typer.Option(help="Who listens, as for transcribe.")] = "native",
     workers: Annotated[int, typer.Option(min=1, help="Videos worked on at once.")] = 1,
+    backend: Annotated[Backend, typer.Option(help="Work on this machine, or on the nodes of a Ray cluster.")] = Backend.local,
+    ray_address: Annotated[
+        Optional[str], typer.Option(metavar="HOST:PORT", help="A Ray cluster that this machine is a node of.", show_default="one of its own")
+    ] = None,
     max_mb: Annotated[int, typer.Option(min=1, help="Megabytes a video may have.")] = 2048,
     max_minutes: Annotated[float, typer.Option(min=0.1, help="Minutes a video may last.")] = 240.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Videos that may wait; more are refused for the time being.")] = 32,
@@ -331,7 +342,8 @@ def serve(
 
     limits = {"max_bytes": max_mb << 20, "max_seconds": 60 * max_minutes, "max_waiting": max_waiting, "keep_hours": keep_hours}
     limits |= {"tls_cert": tls_cert, "tls_key": tls_key}
-    run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits))
+    where = {"backend": backend.value, "ray_address": ray_address}
+    run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits, **where))
 
 
 @app.command("live-client", short_help="Play a video in a room of avsr serve, as one of its people.")

@@ -76,6 +76,8 @@ PACKAGES = [
     Package("PyYAML", "import yaml"),
     Package("typer", "import typer"),
     Package("rich", "import rich"),
+    # Not imported: that fails where PortAudio is not installed, which only a microphone needs.
+    Package("sounddevice", "from importlib.util import find_spec; assert find_spec('sounddevice') is not None"),
     Package("fastapi", "import fastapi.sse"),
     Package("uvicorn", "import uvicorn"),
     Package("websockets", "import websockets.sync.client"),
@@ -95,6 +97,7 @@ def examine() -> Iterator[Finding]:
     yield check_face_model()
     yield check_packed_model()
     yield check_ears()
+    yield check_ray()
     pins = read_pins(ROOT / "constraints.txt") | read_pins(ROOT / "tools/data_packages.txt")
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield from pool.map(lambda package: check_package(package, pins), PACKAGES)
@@ -116,6 +119,15 @@ def check_ears() -> Finding:
     except metadata.PackageNotFoundError:
         found = "native alone (whisper needs AVSR_EXTRAS=ears tools/install.sh)"
     return Finding("ears", OK, found)
+
+
+def check_ray() -> Finding:
+    """What a person needs for avsr serve --backend ray alone."""
+    try:
+        found = f"ray {metadata.version('ray')}"
+    except metadata.PackageNotFoundError:
+        found = "this machine alone (avsr serve --backend ray needs pip install 'avsr[ray]')"
+    return Finding("cluster", OK, found)
 
 
 def check_disk(folder: Path) -> Finding:

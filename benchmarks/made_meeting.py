@@ -14,10 +14,11 @@ from avsr.media.captions import Word
 _ROOM = 1e-3  # the noise of a quiet room, and no digital silence in pauses
 
 
-def meeting(work: Path, sentences: int, voices: int, seed: int) -> tuple[Path, list[list[Word]]]:
+def meeting(work: Path, sentences: int, voices: int, seed: int, pause: float = 2.0) -> tuple[Path, list[list[Word]]]:
     """A video in `work`, 640x480 at 25 a second, and the words of each sentence with their media seconds; made once.
 
-    So many sentences of daily life, said by the voices in turn, a face each; after each of them its face keeps silent for 1.6 to 2.4 s.
+    So many sentences of daily life, said by the voices in turn, a face each; after each of them its face keeps silent for `pause` seconds,
+    or a fifth more or less.
     """
     from avsr.corpora.talking_heads.corpus import Item, Order
     from avsr.corpora.talking_heads.sentences import daily_sentences
@@ -27,7 +28,7 @@ def meeting(work: Path, sentences: int, voices: int, seed: int) -> tuple[Path, l
     from avsr.media.audio import SAMPLE_RATE
     from avsr.media.write import write_video
 
-    video = work / f"meeting-{sentences}-{voices}-{seed}.mp4"
+    video = work / f"meeting-{sentences}-{voices}-{seed}-{pause:g}.mp4"
     truth = video.with_suffix(".json")
     if not truth.exists():
         work.mkdir(parents=True, exist_ok=True)
@@ -36,9 +37,9 @@ def meeting(work: Path, sentences: int, voices: int, seed: int) -> tuple[Path, l
         for number, text in enumerate(daily_sentences(sentences, rng)):
             voice = f"v{number % voices + 1}"
             item = Item(f"{voice}f1-{number:06d}", "test", voice, 0, text)
-            spoken, pause = say(item, order), rng.uniform(1.6, 2.4)
+            spoken, silent = say(item, order), pause * rng.uniform(0.8, 1.2)
             end = spoken.duration
-            quiet = np.zeros(round(pause * SAMPLE_RATE), np.float32)
+            quiet = np.zeros(round(silent * SAMPLE_RATE), np.float32)
             phones = [*spoken.phones, PhoneTime(end, end + len(quiet) / SAMPLE_RATE, None)]
             spoken = replace(spoken, samples=np.concatenate([spoken.samples, quiet]), phones=phones)
             frames, *_ = draw(item, order, spoken)

@@ -37,7 +37,8 @@ FROZEN = {
         "--data", "--out", "--model", "--conditions", "--noise", "--baseline", "--limit", "--search", "--nj",
     },
     "serve": {
-        "--data", "--host", "--port", "--token", "--model", "--ear", "--workers", "--max-mb", "--max-minutes", "--max-waiting", "--keep-hours",
+        "--data", "--host", "--port", "--token", "--model", "--ear", "--workers", "--backend", "--ray-address",
+        "--max-mb", "--max-minutes", "--max-waiting", "--keep-hours",
         "--tls-cert", "--tls-key",
     },
     "live-client": {"file", "--url", "--name", "--token"},

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from avsr.app.settings import TOKEN_VARIABLE
+from avsr.app.settings import CLUSTER_TOKEN, TOKEN_VARIABLE
 from avsr.errors import AvsrError
 
 _READY = 30.0  # seconds that a start may take on a machine that does other things: they are not the task's
@@ -96,4 +96,4 @@ def _kill(child: asyncio.subprocess.Process) -> None:
 
 def without_token() -> dict[str, str]:
     """The environment for processes that open what people send."""
-    return {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+    return {name: value for name, value in os.environ.items() if name not in (TOKEN_VARIABLE, CLUSTER_TOKEN)}

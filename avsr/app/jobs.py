@@ -41,6 +41,10 @@ class Progress:
     position: int | None
 
 
+class Unreachable(Exception):
+    """The table cannot be asked at the moment: a job that goes on may be another worker's by now."""
+
+
 class Jobs(Protocol):
     """What a server wants of a table of jobs; all of it may be called by several processes at once."""
 
@@ -169,6 +173,11 @@ class SqliteJobs:
             "AND ? - began > MAX(?, ? * COALESCE(duration, 0))",
             (self._clock(), least, factor),
         )
+        return {row["worker"] for row in rows}
+
+    def silent(self) -> set[str]:
+        """The workers of jobs that they have not been heard of for `LEASE` seconds."""
+        rows = self._store.connection.execute("SELECT worker FROM job WHERE state = 'running' AND lease < ?", (self._clock(),))
         return {row["worker"] for row in rows}
 
     def waiting(self) -> int:

@@ -27,6 +27,7 @@ from avsr.app.store import STATES, Store
 from avsr.app.supervisor import Supervisor
 from avsr.app.uploads import Uploads, upload_routes
 from avsr.app.videos import Missing, video_routes
+from avsr.app.workers import Processes, Workers, resident
 from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError
 
@@ -51,13 +52,13 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
         raise AvsrError(f"{settings.data}: another avsr serve is using it; end that, or give --data another folder.") from None
     store = Store(settings.database)
     jobs = SqliteJobs(store)
+    supervisor = Supervisor(settings, store, _open_workers(settings)) if supervise else None
     uploads = Uploads(settings, store, jobs)
     live = Live(settings)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        supervisor = Supervisor(settings, store)
-        if supervise:
+        if supervisor is not None:
             supervisor.start()
             app.state.supervisor = supervisor
         running = [asyncio.create_task(uploads.take_up()), asyncio.create_task(live.look_after())]
@@ -66,7 +67,7 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
             task.cancel()
         await live.close()
         await uploads.children.close()
-        if supervise:
+        if supervisor is not None:
             supervisor.stop()
         lock.close()
 
@@ -81,6 +82,18 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
     _add_errors(app, settings)
     app.add_middleware(Gate, settings=settings)
     return app
+
+
+def _open_workers(settings: Settings) -> Workers:
+    if settings.backend == "local":
+        return Processes(settings)
+    from avsr.app.ray_cluster import connect
+
+    connect(settings)
+    # Not before it: Ray reads at import what `connect` sets.
+    from avsr.app.ray_workers import RayWorkers
+
+    return RayWorkers(settings)
 
 
 def _add_pages(app: FastAPI, settings: Settings) -> None:
@@ -121,7 +134,7 @@ def _add_health(app: FastAPI, store: Store, jobs: SqliteJobs) -> None:
         lines += ["# TYPE avsr_stored_bytes gauge", f"avsr_stored_bytes {sum(video.size for video in videos)}"]
         lines += ["# TYPE avsr_jobs_waiting gauge", f"avsr_jobs_waiting {jobs.waiting()}"]
         lines += app.state.live.metrics()
-        lines += ["# TYPE avsr_server_resident_bytes gauge", f"avsr_server_resident_bytes {_resident()}"]
+        lines += ["# TYPE avsr_server_resident_bytes gauge", f"avsr_server_resident_bytes {resident('self')}"]
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
@@ -146,10 +159,6 @@ def _add_errors(app: FastAPI, settings: Settings) -> None:
     @app.exception_handler(AvsrError)
     def failed(_: Request, error: AvsrError) -> JSONResponse:
         return refusal(422, "failed", str(error).replace(f"{settings.data}{os.sep}", ""))
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _check_certificate(settings: Settings) -> None:

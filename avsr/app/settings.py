@@ -13,6 +13,7 @@ from avsr.errors import AvsrError
 MEDIA, RESULT, THUMBNAIL, PART, BURNED = "media", "result.json", "thumbnail.jpg", "part.jsonl", "burned"
 
 TOKEN_VARIABLE = "AVSR_TOKEN"
+CLUSTER_TOKEN = "RAY_AUTH_TOKEN"  # Ray's own
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -36,7 +37,8 @@ class Settings:
     tls_cert, tls_key: files in PEM, where HTTPS is spoken, without which browsers give other machines no camera.
     data: folder of the database and of the videos; one server has it at a time.
     model: packed model, None for the usual one. ear: see `avsr.ears.ear.open_ear`.
-    workers: processes that recognise.
+    workers: processes that recognise. backend: where those are: on this machine (local), or on the nodes of a Ray cluster (ray), of which
+        ray_address is one's address, "auto" for what runs here, None for one of the server's own.
     max_bytes, max_seconds, max_pixels: of a video. max_waiting: videos that wait or are worked on, of all people together; one more is
         refused for now. max_store: bytes of all videos together.
     keep_hours: after which a video and all that was made of it is deleted.
@@ -60,6 +62,8 @@ class Settings:
     worker_bytes: int = 4 << 30
     job_factor: float = 20.0
     job_least: float = 600.0
+    backend: str = "local"
+    ray_address: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
@@ -70,6 +74,9 @@ class Settings:
             raise AvsrError("--token: give 16 or more letters and digits, such as `openssl rand -hex 16` prints.")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise AvsrError("--tls-cert and --tls-key: give both, or neither.")
+
+        if self.ray_address is not None and self.backend != "ray":
+            raise AvsrError("--ray-address: only --backend ray works with a cluster; give that too.")
 
     @property
     def database(self) -> Path:

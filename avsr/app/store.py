@@ -182,9 +182,9 @@ def set_cues(database: sqlite3.Connection, video: str, cues: Sequence[StoredCue]
 
 
 def add_cues(database: sqlite3.Connection, video: str, cues: Sequence[StoredCue]) -> None:
-    """Inside a transaction: more captions of a video."""
+    """Inside a transaction: more captions of a video; one that is there already is told again by a worker that had no answer."""
     rows = [(video, c.n, c.start, c.end, c.text, c.source, c.confidence, c.speaker, int(c.edited)) for c in cues]
-    database.executemany("INSERT INTO cue VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    database.executemany("INSERT OR REPLACE INTO cue VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _video(row: sqlite3.Row) -> Video:

@@ -1,47 +1,44 @@
-"""Keeps the worker processes running: starts them, ends those that take too much, and gives back what they had."""
+"""Keeps the workers running: starts them, ends those that take too much, and gives back what they had."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
-import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
 
-from avsr.app.children import without_token
 from avsr.app.jobs import SqliteJobs
-from avsr.app.settings import LOOPBACK, MEDIA, PART, Settings, remove_media
+from avsr.app.settings import MEDIA, PART, Settings, remove_media
 from avsr.app.store import Store, Video
+from avsr.app.workers import CRASH, KILLED, Workers
 
 _LOOK = 0.5  # seconds between two looks at the workers
-_CRASH, _KILLED = 1.0, 0.25  # what a try costs, see Jobs.give_back: a kill is as likely somebody's as the video's fault
 _PAUSE = 1.0  # seconds between two starts of workers
 _LEFT = 6 * 3600.0  # seconds after which an upload that was left half-way is deleted
 _CLEAN = 60.0  # seconds between two looks for what has expired
+_SAID = 60.0  # seconds for which a sentence is not said again
 
 
 class Supervisor:
-    """Starts `settings.workers` processes and looks after them in a thread of its own.
+    """Starts `settings.workers` workers and looks after them in a thread of its own.
 
     Args:
         settings: the server's.
         store: its tables.
+        workers: how they are started and ended; closed by `stop`.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self.settings, self.store, self.jobs = settings, store, SqliteJobs(store)
-        self._workers: dict[str, subprocess.Popen] = {}
+    def __init__(self, settings: Settings, store: Store, workers: Workers) -> None:
+        self.settings, self.store, self.workers, self.jobs = settings, store, workers, SqliteJobs(store)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         self._cleaned = 0.0
         self._spawned = -_PAUSE
+        self._said: dict[str, float] = {}
 
     def start(self) -> None:
         """Take up what an earlier server has left, and begin."""
@@ -53,10 +50,7 @@ class Supervisor:
         """End the workers; what they were at waits for the next server."""
         self._ended.set()
         self._thread.join()
-        for process in self._workers.values():
-            process.kill()
-        for process in self._workers.values():
-            process.wait()
+        self.workers.close()
         self.jobs.give_all_back()
 
     @property
@@ -76,50 +70,54 @@ class Supervisor:
         self._bury()
         self._end_greedy()
         # Not at once again and again, where they cannot start at all.
-        while len(self._workers) < self.settings.workers and time.monotonic() - self._spawned > _PAUSE:
+        while len(self.workers.names()) < self.settings.workers and time.monotonic() - self._spawned > _PAUSE:
             self._spawn()
         if time.monotonic() - self._cleaned > _CLEAN:
             self._cleaned = time.monotonic()
             remove_expired(self.settings, self.store)
 
     def _spawn(self) -> None:
-        name = f"{os.getpid()}-{secrets.token_hex(4)}"
-        # Workers listen nowhere, and the token is none of their business.
-        settings = json.dumps(asdict(self.settings) | {"host": LOOPBACK[0], "token": None}, default=str)
-        command = [sys.executable, "-m", "avsr.app.worker", settings, name, str(os.getpid())]
-        self._workers[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_token() | {"MALLOC_ARENA_MAX": "2"})
-        if len(self._workers) == self.settings.workers:
+        self.workers.start(f"{os.getpid()}-{secrets.token_hex(4)}")
+        if len(self.workers.names()) == self.settings.workers:
             self._spawned = time.monotonic()
 
     def _bury(self) -> None:
-        for name, process in list(self._workers.items()):
-            code = process.poll()
-            if code is not None:
-                del self._workers[name]
-                self.jobs.give_back(name, _KILLED if code == -signal.SIGKILL else _CRASH)
+        for name, death in self.workers.bury().items():
+            self.jobs.give_back(name, death.cost)
+            if death.why is not None:
+                self._say(death.why)
 
     def _end_greedy(self) -> None:
-        """Kill who takes too much memory or time; that is the video's fault."""
+        """Kill who takes too much memory or time, which is the video's fault, and who is far and not heard of, which is not."""
         late = self.jobs.overdue(self.settings.job_factor, self.settings.job_least)
-        for name, process in list(self._workers.items()):
-            if name in late or _resident(process.pid) > self.settings.worker_bytes:
-                process.kill()
-                process.wait()
-                del self._workers[name]
-                self.jobs.give_back(name, _CRASH)
+        silent = self.jobs.silent() if self.workers.far else set()
+        for name in self.workers.names():
+            greedy = name in late or self.workers.resident(name) > self.settings.worker_bytes
+            if greedy or name in silent:
+                self.workers.kill(name)
+                self.jobs.give_back(name, CRASH if greedy else KILLED)
+
+    def _say(self, sentence: str) -> None:
+        now = time.monotonic()
+        if now - self._said.get(sentence, -_SAID) >= _SAID:
+            self._said[sentence] = now
+            print(f"avsr: {sentence}", file=sys.stderr, flush=True)
 
 
 def remove_expired(settings: Settings, store: Store) -> None:
-    """Delete videos whose time is over, whatever their state, with all their files, and uploads that were left half-way."""
+    """Delete videos whose time is over, whatever their state, with all their files, uploads that were left half-way, and what workers that
+    ended at the wrong moment have left."""
     now = time.time()
     for video in store.videos():
         if (video.expires <= now or (video.state == "uploading" and _still_for(settings, video, now) > _LEFT)) and store.remove_video(video.id):
             shutil.rmtree(settings.folder(video.id), ignore_errors=True)
-    # What a worker was writing while its folder was being deleted.
     known = {video.id: video.state for video in store.videos()}
     for folder in (settings.data / "videos").iterdir():
+        # What a worker was writing while its folder was being deleted.
         if folder.name not in known and now - folder.stat().st_mtime > _CLEAN:
             shutil.rmtree(folder, ignore_errors=True)
+        elif known.get(folder.name) == "done":  # one that ended between finishing the job and this
+            (folder / PART).unlink(missing_ok=True)
         elif known.get(folder.name) == "failed":  # by whoever had no time to do it: it ended its workers
             remove_media(folder)
 
@@ -145,12 +143,3 @@ def remove_orphans(settings: Settings, store: Store) -> None:
                 shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink(missing_ok=True)
             if known[folder.name] == "done":
                 (folder / PART).unlink(missing_ok=True)
-
-
-def _resident(process: int) -> int:
-    """Bytes of memory that a process holds; 0 where that cannot be told."""
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

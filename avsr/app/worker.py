@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from avsr.app.captions import as_cues, draft_cues, stored_cues
-from avsr.app.jobs import BEAT, CAPTIONS, Job, SqliteJobs
+from avsr.app.jobs import BEAT, CAPTIONS, Job, Jobs, SqliteJobs, Unreachable
 from avsr.app.process import follow_parent, give_memory_back, limit_worker
 from avsr.app.reading import Reader, ReaderEnded
 from avsr.app.settings import BURNED, MEDIA, PART, RESULT, Settings, remove_media
@@ -43,18 +43,27 @@ class TooLong(AvsrError):
     """The video goes on beyond what is taken, whatever its header said."""
 
 
+class Videos(Protocol):
+    """What a worker wants of the server's tables besides the jobs; see `Store`."""
+
+    def video(self, id: str) -> Video | None: ...
+
+    def cues(self, video: str) -> list[StoredCue]: ...
+
+
 class Worker:
     """Works off the jobs of a table, one after another.
 
     Args:
         settings: the server's.
         name: under which it claims.
+        jobs, videos: the server's tables.
+        check: called before work on a video, and before one is called impossible; raises where it is this machine's fault.
     """
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, jobs: Jobs, videos: Videos, check: Callable[[], None] = lambda: None) -> None:
         self.settings, self.name = settings, name
-        self.store = Store(settings.database)
-        self.jobs = SqliteJobs(self.store)
+        self.jobs, self.videos, self._check = jobs, videos, check
         self._recognizer: Recognizer | None = None
         self._reader = Reader()
 
@@ -62,8 +71,11 @@ class Worker:
         """For ever. The model is loaded when there is nothing else to do, so that the first video need not wait for it."""
         while True:
             self._reader.start()
-            if self.step():
-                continue
+            try:
+                if self.step():
+                    continue
+            except Unreachable:
+                pass  # what it was at is given to another worker, or to this one again
             if self._recognizer is None:
                 self._load()
             time.sleep(_IDLE)
@@ -73,11 +85,13 @@ class Worker:
         job = self.jobs.claim(self.name)
         if job is None:
             return False
-        video = self.store.video(job.video)
+        self._check()
+        video = self.videos.video(job.video)
         if video is None:  # deleted meanwhile, and the job with it
             return True
-        for half in self.settings.folder(video.id).glob(f".{BURNED}*"):  # of a worker that was killed: as large as the video
-            half.unlink(missing_ok=True)
+        for name in (BURNED, RESULT):  # of a worker that was killed; the first is as large as the video
+            for half in self.settings.folder(video.id).glob(f".{name}*"):
+                half.unlink(missing_ok=True)
         life = _Life(self.jobs, job)
         try:
             if job.task == CAPTIONS:
@@ -93,6 +107,7 @@ class Worker:
         except TooLong as error:
             self._fail(job, video, "too_long", error)
         except (AvsrError, OSError) as error:
+            self._check()
             self._fail(job, video, "failed", error)
         finally:
             life.end()
@@ -120,13 +135,13 @@ class Worker:
         life.tell("writing", result.duration, result.duration)
         data = json.dumps(result.as_dict() | {"path": video.name}, ensure_ascii=False, default=str)
         replace_file(folder / RESULT, data.encode())
-        self.jobs.finish(job, stored_cues(result), used=result.mode, reason=result.reason, duration=result.duration)
-        checkpoint.remove()
+        if self.jobs.finish(job, stored_cues(result), used=result.mode, reason=result.reason, duration=result.duration):
+            checkpoint.remove()  # else another worker goes on with it
 
     def _burn(self, job: Job, video: Video, life: _Life) -> None:
         folder = self.settings.folder(video.id)
         life.tell("writing", 0.0, video.duration)
-        cues = as_cues(self.store.cues(video.id))
+        cues = as_cues(self.videos.cues(video.id))
         path = self._reader.burn(folder / MEDIA, cues, folder / BURNED, lambda done: life.tell("writing", done, video.duration))
         self.jobs.finish(job, burned=path.name)
 
@@ -191,7 +206,7 @@ class _Life:
             with self._lock:
                 try:
                     self._send()
-                except sqlite3.Error:
+                except (sqlite3.Error, Unreachable):
                     pass  # the next beat may come through; the job is lost after LEASE seconds without one
 
     def _send(self) -> None:
@@ -265,7 +280,9 @@ def main(settings: dict[str, Any], name: str, parent: int) -> None:
         return  # it was gone before we could follow it
     limit_worker(settings["worker_bytes"], _WRITTEN)
     paths = {key: Path(value) for key, value in settings.items() if key in ("data", "model") and value is not None}
-    Worker(Settings(**settings | paths), name).run()
+    whole = Settings(**settings | paths)
+    store = Store(whole.database)
+    Worker(whole, name, SqliteJobs(store), store).run()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from avsr.media.probe import probe
 Take = Callable[[float, np.ndarray], None]
 """Told the media second at which a picture (H, W, 3) uint8 RGB or samples (N,) float32 at 16 kHz begin; from other threads."""
 
+_LOST = 0.3  # seconds
+
 
 class Source(ABC):
     """Gives sound and pictures from `start` to `stop`; media seconds are those since it was started.
@@ -99,11 +101,12 @@ class CameraSource(Source):
             raise MediaError(f"camera {camera}: cannot be opened; check that it is connected and that no other program has it, or give a file.")
         self._microphone, lack = self._open_microphone()
         super().__init__(f"camera{camera}", lack)
+        self._heard_until = 0.0  # media second
 
     def start(self, sound: Take, picture: Take) -> None:
+        self._sound = sound
         super().start(sound, picture)
         if self._microphone is not None:
-            self._sound = sound
             self._microphone.start()
 
     def stop(self) -> None:
@@ -126,8 +129,8 @@ class CameraSource(Source):
         """The stream, or why there is none."""
         try:
             import sounddevice
-        except (ImportError, OSError) as error:  # OSError: the package is there, and PortAudio is not
-            return None, f"no microphone: the package sounddevice cannot be used ({error}); AVSR_EXTRAS=live tools/install.sh brings it."
+        except OSError:  # the package is there, and the library that it calls is not
+            return None, "no microphone: PortAudio is not installed (Debian has it as libportaudio2)."
         try:
             stream = sounddevice.InputStream(SAMPLE_RATE, round(BLOCK * SAMPLE_RATE), channels=1, dtype="float32", callback=self._heard)
         except (sounddevice.PortAudioError, ValueError) as error:
@@ -135,5 +138,10 @@ class CameraSource(Source):
         return stream, ""
 
     def _heard(self, samples: np.ndarray, count: int, *_: object) -> None:
-        """PortAudio's callback: (n, 1) samples that have just been recorded."""
-        self._sound(max(0.0, self.now() - count / SAMPLE_RATE), samples[:, 0].copy())
+        """PortAudio's callback: (n, 1) samples that have just been recorded. They follow on those before, for callbacks come when they
+        can, unless so many were lost that the clock knows better."""
+        begin = max(0.0, self.now() - count / SAMPLE_RATE)
+        if abs(begin - self._heard_until) < _LOST:
+            begin = self._heard_until
+        self._heard_until = begin + count / SAMPLE_RATE
+        self._sound(begin, samples[:, 0].copy())

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from avsr.app.jobs import BURN, CAPTIONS, LEASE, SqliteJobs
+from avsr.app.jobs import BURN, CAPTIONS, LEASE, Jobs, SqliteJobs
 from avsr.app.store import Store, StoredCue, Video
 from avsr.errors import AvsrError
 
@@ -138,11 +138,14 @@ class Table(RuleBasedStateMachine):
         import tempfile
 
         self.folder = tempfile.TemporaryDirectory()
-        self.clock = Clock()
         self.store = Store(Path(self.folder.name) / "jobs.sqlite")
-        self.jobs = SqliteJobs(self.store, self.clock)
+        self.jobs, self.clock = self.open_jobs()
         self.added: list[str] = []
         self.finished: list[str] = []
+
+    def open_jobs(self) -> tuple[Jobs, Clock]:
+        clock = Clock()
+        return SqliteJobs(self.store, clock), clock
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):

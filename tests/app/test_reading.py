@@ -12,10 +12,10 @@ import av
 import numpy as np
 import pytest
 
-from avsr.app.jobs import CAPTIONS
+from avsr.app.jobs import CAPTIONS, SqliteJobs
 from avsr.app.reading import Reader, ReaderEnded
 from avsr.app.settings import Settings
-from avsr.app.store import Video
+from avsr.app.store import Store, Video
 from avsr.app.worker import Worker
 from avsr.decoding.streams import open_streams
 from avsr.errors import AvsrError, MediaError, NoFaceError
@@ -149,8 +149,9 @@ def test_a_video_that_ends_its_reader_again_and_again_is_given_up(tmp_path, pack
     settings = Settings(tmp_path / "data", model=packed)
     settings.folder("a").mkdir(parents=True)
     shutil.copy(spoken, settings.folder("a") / "media")
-    worker = Worker(settings, "one")
-    worker.store.add_video(Video("a", "me", "영상.mp4", "auto", 1, 0.0, 9e9, "uploading", 3.0, True, True, None, "", None, None, None))
+    store = Store(settings.database)
+    worker = Worker(settings, "one", SqliteJobs(store), store)
+    store.add_video(Video("a", "me", "영상.mp4", "auto", 1, 0.0, 9e9, "uploading", 3.0, True, True, None, "", None, None, None))
     worker.jobs.add("a", CAPTIONS)
     opener = worker._reader.open_streams
 
@@ -161,8 +162,8 @@ def test_a_video_that_ends_its_reader_again_and_again_is_given_up(tmp_path, pack
 
     monkeypatch.setattr(worker._reader, "open_streams", killed)
     for state in ("queued", "queued", "failed"):
-        assert worker.step() and worker.store.video("a").state == state
-    assert "ended the process" in worker.store.video("a").error_message
+        assert worker.step() and store.video("a").state == state
+    assert "ended the process" in store.video("a").error_message
 
 
 def test_memory_that_is_given_back_is_not_lost():

@@ -195,20 +195,21 @@ def test_a_server_for_others_wants_its_token_and_captions_too(tmp_path, packed, 
 
 
 def test_a_video_that_goes_on_for_longer_than_its_header_says_is_ended(tmp_path, packed, spoken):  # noqa: F811
-    from avsr.app.jobs import CAPTIONS
+    from avsr.app.jobs import CAPTIONS, SqliteJobs
     from avsr.app.settings import Settings
-    from avsr.app.store import Video
+    from avsr.app.store import Store, Video
     from avsr.app.worker import Worker
 
     settings = Settings(tmp_path / "data", model=packed, max_seconds=1.0)
     settings.folder("a").mkdir(parents=True)
     shutil.copy(spoken, settings.folder("a") / "media")
-    worker = Worker(settings, "one")
+    store = Store(settings.database)
+    worker = Worker(settings, "one", SqliteJobs(store), store)
     video = Video("a", "me", "영상.mp4", "auto", 1, 0.0, 9e9, "uploading", 0.5, True, True, None, "", None, None, None)
-    worker.store.add_video(video)
+    store.add_video(video)
     worker.jobs.add("a", CAPTIONS)
     assert worker.step() and not worker.step()
-    video = worker.store.video("a")
+    video = store.video("a")
     assert (video.state, video.error_code, video.error_message) == ("failed", "too_long", "it is longer than the 1 s that are taken.")
     assert not list(settings.folder("a").iterdir())  # nothing more will be done with it
 

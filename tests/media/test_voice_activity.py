@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avsr.media.voice_activity import voice_probability
+from avsr.media.voice_activity import VoiceStream, voice_probability
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +55,12 @@ def test_the_blocks_in_which_it_is_computed_do_not_show(spoken, monkeypatch):
     whole = voice_probability(long)
     monkeypatch.setattr("avsr.media.voice_activity._BLOCK", 37)
     assert np.allclose(voice_probability(long), whole, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.integers(0, 5000), min_size=1, max_size=12), st.sampled_from([160, 640, 1000]))
+def test_a_sound_that_comes_bit_by_bit_gives_the_same(spoken, sizes, frame):
+    stream, edges = VoiceStream(frame), np.minimum(np.cumsum([0, *sizes]), len(spoken))
+    parts = [stream.add(spoken[first:stop]) for first, stop in zip(edges, edges[1:])]
+    assert all(sum(map(len, parts[:count])) * frame <= edges[count] for count in range(1, len(parts)))  # nothing is guessed
+    assert np.allclose(np.concatenate([*parts, stream.finish()]), voice_probability(spoken[: edges[-1]], frame), atol=1e-4)

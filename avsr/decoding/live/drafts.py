@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,17 +23,20 @@ from avsr.decoding.streams import FPS, Window
 EVERY = 0.4
 """Media seconds between two partial recognitions, at the least."""
 
-_GREEDY = {"beam_size": 1, "ctc_weight": 1.0}  # the best token of each frame: a thirtieth of a search's time
 _BUSY = 2.0  # and this many times what one of them takes, so that half a processor is left
 _APART = 0.2  # media seconds between two messages of a segment: at most five a second
 _PROMISE = 0.6  # seconds before the newest by which a word must have ended to be committed
 _SHOW = 0.16  # and to be shown at all: a word that is being spoken changes
+_LONG = 150  # frames of a segment from which on a partial is read from the last _CONTEXT words that are committed on, not from the beginning
+_CONTEXT = 3
+_BEFORE = 3  # frames before these words
 _ENOUGH = 8  # frames in which somebody speaks, before anything is read
 
 
 @dataclass
 class _Job:
-    """A recognition that waits or runs, of frames first .. stop: with the `whole` search, or quickly. `edge` is what was known then."""
+    """A recognition that waits or runs, of frames first .. stop: the `whole` segment as it will be if nobody goes on, or as far as it
+    goes. `edge` is what was known then."""
 
     segment: int
     first: int
@@ -50,7 +53,8 @@ class _Draft:
     agreement: Agreement = field(default_factory=Agreement)
     shown: str = ""
     told: float = -math.inf  # when the last partial was given
-    whole: tuple[int, int] | None = None  # the frames of the last whole search
+    first: int = 0  # frame
+    whole: tuple[int, int] | None = None  # the frames of the last recognition of the whole
     found: Segment | None = None  # and what it found
     closed: tuple[int, int] | None = None
     limit: float = math.inf  # media second after which nothing is committed
@@ -59,15 +63,16 @@ class _Draft:
 class Drafts:
     """One session's. Recognition runs in `executor`, one at a time; partials wait until nothing else does.
 
-    In a pause, as soon as it is known what a segment will be if nobody goes on, the whole search of that is made: when the pause has lasted, the
-    final is there.
+    In a pause, as soon as it is known what a segment will be if nobody goes on, that is recognised: when the pause has lasted, the final
+    is there. Partials use the same search as finals: the best token of each frame is found in a thirtieth of the time, but what is
+    committed of it is wrong too often (CER 5.4 in the place of 2.4, and 0.26 characters taken back for each in the place of 0.03).
     """
 
     def __init__(self, recognizer: Recognizer, timeline: Timeline, mode: str, executor: Executor, seq: Callable[[], int]) -> None:
         self.origin = 0.0  # media second of frame 0
         self._full, self._timeline, self._mode, self._executor, self._seq = recognizer, timeline, mode, executor, seq
-        self._quick = Recognizer(recognizer.packed, replace(recognizer.options, **_GREEDY), recognizer.device, recognizer.language)
         self._promises = recognizer.ear is None
+        self._native = recognizer if self._promises else Recognizer(recognizer.packed, recognizer.options, recognizer.device, recognizer.language)
         self._drafts: dict[int, _Draft] = {}
         self._jobs: deque[_Job] = deque()
         self._waiting: deque[Closed] = deque()
@@ -81,7 +86,7 @@ class Drafts:
 
         confidence = None if frames is None else np.ones(len(frames), np.float32)
         window = Window(0.0, samples, frames, confidence, last=False)
-        for recognizer in (self._quick, self._full):
+        for recognizer in (self._native, self._full):
             self._executor.submit(recognizer.recognise_piece, window, Piece(0, window.length), self._mode).result()
         if samples is not None:
             voice_probability(samples)
@@ -115,6 +120,7 @@ class Drafts:
 
     def _draft(self, opened: Open) -> None:
         draft, edge = self._of(opened.number), self._timeline.edge
+        draft.first = opened.first
         draft.limit = math.inf if opened.limit is None else self.origin + opened.limit / FPS
         stop = opened.last + 1 + MARGIN
         if stop < edge and self._timeline.mouths_reach(stop):
@@ -122,7 +128,14 @@ class Drafts:
                 self._submit(opened.number, opened.first, stop, whole=True)
         elif edge / FPS - self._asked >= max(EVERY, _BUSY * self._cost):
             self._asked = edge / FPS
-            self._submit(opened.number, opened.first, edge, whole=False)
+            self._submit(opened.number, self._from(draft, edge), edge, whole=False)
+
+    def _from(self, draft: _Draft, edge: int) -> int:
+        """The frame that a partial is read from: the time it takes must not grow with what was said long before."""
+        known = draft.agreement.committed[-_CONTEXT:]
+        if edge - draft.first < _LONG or len(known) < _CONTEXT:
+            return draft.first
+        return max(draft.first, round((known[0].start - self.origin) * FPS) - _BEFORE)
 
     def _of(self, number: int) -> _Draft:
         return self._drafts.setdefault(number, _Draft())
@@ -130,7 +143,7 @@ class Drafts:
     def _submit(self, number: int, first: int, stop: int, *, whole: bool) -> None:
         if whole:
             self._drafts[number].whole = first, stop
-        window, recognizer = self._timeline.window(first, stop, self.origin), self._full if whole else self._quick
+        window, recognizer = self._timeline.window(first, stop, self.origin), self._full if whole else self._native
         future = self._executor.submit(_timed, recognizer, window, Piece(0, stop - first), self._mode)
         self._jobs.append(_Job(number, first, stop, self._timeline.edge, whole, future))
 
@@ -165,7 +178,8 @@ class Drafts:
         if text == draft.shown or now - draft.told < _APART:
             return []
         draft.shown, draft.told = text, now
-        return [Partial(self._seq(), job.segment, draft.agreement.text, tail, found.start, found.speaker, found.mode, found.source)]
+        start = round(self.origin + draft.first / FPS, 3)
+        return [Partial(self._seq(), job.segment, draft.agreement.text, tail, start, found.speaker, found.mode, found.source)]
 
     def _final(self, number: int, found: Segment | None) -> list[Message]:
         draft = self._drafts.pop(number)

@@ -12,8 +12,13 @@ from avsr.media.audio import SAMPLE_RATE
 MOST_SOUND = 60.0
 """Seconds of sound that may wait."""
 
-MOST_PICTURES, LEFT_PICTURES = 3.0, 1.0
-"""Seconds of pictures that may wait, and those that are left when they are more: so many at once are rarer than single ones."""
+MOST_PICTURES, LEFT_PICTURES = 75, 25
+"""Pictures that may wait (three seconds of most cameras), and those that are left when they are more."""
+
+MOST_BYTES = 128 << 20
+"""Bytes that pictures may take: 20 of 1920x1080."""
+
+_LONGEST_SHOWN = 0.5  # seconds that a picture may stand for
 
 
 class Inbox:
@@ -24,29 +29,35 @@ class Inbox:
         self._sound: deque[tuple[float, np.ndarray]] = deque()
         self._pictures: deque[tuple[float, np.ndarray]] = deque()
         self._dropped = [0.0, 0.0]  # seconds of sound and of pictures
+        self._waiting = self._bytes = 0  # samples, and bytes of pictures
 
     def add_sound(self, time: float, samples: np.ndarray) -> None:
         """(N,) float at 16 kHz."""
         with self._lock:
             self._sound.append((time, samples))
-            while len(self._sound) > 1 and time - self._sound[0][0] > MOST_SOUND:
-                self._dropped[0] += len(self._sound.popleft()[1]) / SAMPLE_RATE
+            self._waiting += len(samples)
+            while len(self._sound) > 1 and self._waiting > MOST_SOUND * SAMPLE_RATE:
+                count = len(self._sound.popleft()[1])
+                self._waiting -= count
+                self._dropped[0] += count / SAMPLE_RATE
 
     def add_picture(self, time: float, image: np.ndarray) -> None:
         """(H, W, 3) uint8 RGB or (H, W) grey."""
         with self._lock:
             self._pictures.append((time, image))
-            if time - self._pictures[0][0] > MOST_PICTURES:
-                before = self._pictures[0][0]
-                while time - self._pictures[0][0] > LEFT_PICTURES:
-                    self._pictures.popleft()
-                self._dropped[1] += self._pictures[0][0] - before
+            self._bytes += image.nbytes
+            if len(self._pictures) > MOST_PICTURES or self._bytes > MOST_BYTES:
+                while len(self._pictures) > LEFT_PICTURES or self._bytes > MOST_BYTES // 3 and len(self._pictures) > 1:
+                    before, gone = self._pictures.popleft()
+                    self._bytes -= gone.nbytes
+                    self._dropped[1] += min(_LONGEST_SHOWN, max(0.0, self._pictures[0][0] - before))
 
     def take(self) -> tuple[list[tuple[float, np.ndarray]], list[tuple[float, np.ndarray]]]:
         """All sound and pictures that wait."""
         with self._lock:
             taken = list(self._sound), list(self._pictures)
             self._sound.clear()
+            self._waiting = self._bytes = 0
             self._pictures.clear()
         return taken
 

@@ -36,9 +36,9 @@ class LiveRecognizer:
     """Recognises one session. `add_sound` and `add_picture` may be called from another thread than the rest; `poll` is to be called some
     ten times a second, by one thread. A context manager.
 
-    Recognition itself runs in a thread of its own (or in `executor`), so that faces and voices are watched meanwhile. Partials are read
-    by the packed model's own streams and the best token of each frame; finals by the recogniser as it is, an ear included. With an
-    ear nothing is committed before the final, for another has heard the partials.
+    Recognition itself runs in a thread of its own (or in `executor`), so that faces and voices are watched meanwhile; the longer it
+    takes, the rarer partials become, and finals wait for their turn. Partials are read by the packed model alone, finals by the
+    recogniser as it is, an ear included. With an ear nothing is committed before the final, for another has heard the partials.
 
     Args:
         recognizer: loaded.
@@ -88,7 +88,7 @@ class LiveRecognizer:
     def add_sound(self, time: float, samples: np.ndarray) -> None:
         """(N,) float in -1..1 at 16 kHz, the first at media second `time`. Holes are silence; what overlaps counts once."""
         if len(samples):
-            self._inbox.add_sound(time, np.asarray(samples, np.float32))
+            self._inbox.add_sound(time, np.clip(np.nan_to_num(np.asarray(samples, np.float32)), -1.0, 1.0))
 
     def add_picture(self, time: float, image: np.ndarray) -> None:
         """A picture (H, W, 3) uint8 RGB or (H, W) grey, shown from media second `time` on; it must not be written into any more."""

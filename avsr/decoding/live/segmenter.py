@@ -10,6 +10,10 @@ from avsr.decoding.live.timeline import Timeline
 from avsr.decoding.segment import CLICK, GAP, LONGEST, MARGIN
 
 _LOOK_BACK = 100  # frames that are looked at again, because it may turn out that lips have begun to speak in them
+# Frames of a segment at which a pause of GAP, or of _SHORT, ends it; in between one that is in between. Who reads along cannot wait for
+# the end of a speech without pauses, and a short one is a better place for a cut than none at all.
+_PATIENT, _HASTY = 100, 225
+_SHORT = 5
 _PLANNED = 2 * LONGEST // 3  # frames of a segment from which on it is thought of where to cut it
 
 
@@ -59,7 +63,7 @@ class Segmenter:
         """As `update`, when nothing comes any more."""
         closed = self.update()
         if self.open is not None:
-            closed.append(self._close(min(self.open.last + 1 + MARGIN, self._timeline.edge)))
+            closed.append(self._close(self._after(self.open.last, self._timeline.edge)))
         return closed
 
     def _step(self) -> Closed | None:
@@ -72,9 +76,10 @@ class Segmenter:
         speaks = np.flatnonzero(self._timeline.activity(here.first, edge)) + here.first
         # Lips that seemed to speak may turn out not to have, when more is seen of them.
         here.last, here.count = (int(speaks[-1]) if len(speaks) else here.first), len(speaks)
-        pauses = speaks[np.flatnonzero(np.diff(speaks, append=edge) > GAP)]
+        enough = np.interp(speaks - here.first, (_PATIENT, _HASTY), (GAP, _SHORT))
+        pauses = speaks[np.flatnonzero(np.diff(speaks, append=edge) > enough)]
         if len(pauses) and pauses[0] + 1 + MARGIN - here.first <= LONGEST:
-            return self._close(min(int(pauses[0]) + 1 + MARGIN, edge))
+            return self._close(self._after(int(pauses[0]), edge))
         if not len(speaks) and edge - here.first > GAP:
             return self._close(here.first + MARGIN)
         if edge - here.first >= _PLANNED:
@@ -82,6 +87,12 @@ class Segmenter:
         if edge - here.first >= LONGEST:
             return self._cut(here.limit)
         return None
+
+    def _after(self, last: int, edge: int) -> int:
+        """Where to cut in the pause after frame `last`."""
+        stop = min(last + 1 + MARGIN, edge)
+        speaks = np.flatnonzero(self._timeline.activity(last + 1, edge))
+        return min(stop, last + 1 + int(speaks[0]) // 2) if len(speaks) else stop
 
     def _begin(self, edge: int) -> None:
         """Open a segment where somebody speaks for longer than a knock takes."""
