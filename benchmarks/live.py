@@ -92,7 +92,7 @@ def in_real_time(video: Path, recognizer: Recognizer, change: Change) -> Said:
 def by_own_work(video: Path, recognizer: Recognizer, change: Change) -> Said:
     """The same, on a clock that goes on with the process's own work, and else jumps to where something is due."""
     said: Said = []
-    with LiveRecognizer(recognizer, executor=AtOnce()) as live:
+    with LiveRecognizer(recognizer, executor=AtOnce(), clock=time.process_time) as live:
         live.warm_up()
         now, given = 0.0, given_by(video, probe(video))
         waiting = next(given, None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,10 +46,17 @@ class LiveRecognizer:
         mode: auto (what there is of sound and mouth at each moment), av, audio or lip.
         detector: finds faces; None for the usual one, made when the first picture comes. It is closed by its owner.
         executor: where recognition runs; None for a thread.
+        clock: tells the seconds that recognition takes, by which partials become rarer.
     """
 
     def __init__(
-        self, recognizer: Recognizer, *, mode: str = "auto", detector: FaceDetector | None = None, executor: Executor | None = None
+        self,
+        recognizer: Recognizer,
+        *,
+        mode: str = "auto",
+        detector: FaceDetector | None = None,
+        executor: Executor | None = None,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         if mode not in MODES:
             raise AvsrError(f"mode {mode!r} is unknown; give one of {', '.join(MODES)}.")
@@ -64,7 +72,7 @@ class LiveRecognizer:
         self._detector, self._own_detector = detector, detector is None
         self._mouth: LiveMouth | None = None
         self._executor, self._own_executor = executor or ThreadPoolExecutor(1, "recognise"), executor is None
-        self._drafts = Drafts(recognizer, self._timeline, self._mode, self._executor, self._next)
+        self._drafts = Drafts(recognizer, self._timeline, self._mode, self._executor, self._next, clock)
         self._origin: float | None = None  # media second of frame 0
         self._now = self._heard = self._shown = 0.0  # seconds since the origin: the clock, and where sound and pictures have come to
         self._told_dropped = -math.inf
@@ -116,7 +124,8 @@ class LiveRecognizer:
         closed = self._segmenter.update()
         messages += self._drafts.work(self._segmenter.open, closed, self._now)
         messages += self._lost()
-        self._timeline.forget(min(self._segmenter.needed, self._drafts.needed or self._segmenter.needed))
+        waits = self._drafts.needed
+        self._timeline.forget(self._segmenter.needed if waits is None else min(waits, self._segmenter.needed))
         return messages
 
     def finish(self) -> list[Message]:
