@@ -18,7 +18,7 @@ from avsr.app.live.recording import Recording
 from avsr.decoding.bar import clock_time
 from avsr.errors import AvsrError
 
-_CHUNK = 0.2  # seconds of a message with media
+_CHUNK = 0.1  # seconds of a message with media
 _AGAIN = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)  # seconds before each try to come back
 _LAST = 60.0  # seconds in which the last lines come
 _HOPELESS = (LEFT, BAD_MESSAGE, BAD_TICKET, NO_ROOM, OVER, TAKEN_OVER)

@@ -108,6 +108,7 @@ class Session:
             self.over = True
             if self._last is not None:
                 self._last.kill()
+            give_memory_back()
             self._say(over=True)
 
     def _tell(self, messages: list) -> None:

@@ -59,6 +59,7 @@ class Recognition:
 
     def pause(self, room: Room, person: Participant) -> None:
         """It is over."""
+        self.delays.pop(_name(room, person), None)
         if _name(room, person) in self._sessions:
             self._write({"do": "pause", "session": _name(room, person)})
 

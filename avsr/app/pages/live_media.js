@@ -2,7 +2,7 @@
 
 const KINDS = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"];
 const SOUND_KINDS = ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"];
-const PIECE_MS = 200;
+const PIECE_MS = 100;
 
 export class Devices {
   constructor(preview) {
