@@ -16,7 +16,6 @@ from avsr.app.settings import LOOPBACK, Settings
 OWNER, TOKEN = "avsr_owner", "avsr_token"  # cookies
 _OPEN = ("/healthz",)  # said to everybody
 _PAGES = ("/", "/live")
-_NOT_ALLOWED = 4403  # avsr.app.live.protocol's
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _YEAR = 365 * 24 * 3600
 
@@ -60,7 +59,7 @@ class Gate:
         headers = Headers(scope=scope)
         if scope["type"] == "websocket":
             if self._stranger(headers) or self._other_site(headers):
-                await send({"type": "websocket.close", "code": _NOT_ALLOWED})  # before it is accepted: 403
+                await send({"type": "websocket.close", "code": 1008})  # before it is accepted, which is a 403
             else:
                 await self.app(scope, receive, send)
             return

@@ -161,17 +161,19 @@ def _add_errors(app: FastAPI, settings: Settings) -> None:
         return refusal(422, "failed", str(error).replace(f"{settings.data}{os.sep}", ""))
 
 
-def _check_certificate(settings: Settings) -> None:
+def check_certificate(settings: Settings) -> None:
+    """AvsrError where HTTPS is wanted and its files cannot be used."""
     import ssl
 
     if settings.tls_cert is None:
         return
+    files = f"--tls-cert {settings.tls_cert}, --tls-key {settings.tls_key}"
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
     except FileNotFoundError:
-        raise AvsrError(f"--tls-cert {settings.tls_cert}, --tls-key {settings.tls_key}: no such file; check the paths.") from None
+        raise AvsrError(f"{files}: no such file; check the paths.") from None
     except (OSError, ssl.SSLError) as error:
-        raise AvsrError(f"--tls-cert {settings.tls_cert}, --tls-key {settings.tls_key}: cannot be used ({error}); give PEM files that belong together.") from None
+        raise AvsrError(f"{files}: cannot be used ({error}); give PEM files that belong together.") from None
 
 
 def serve(settings: Settings) -> None:
@@ -182,7 +184,7 @@ def serve(settings: Settings) -> None:
     from avsr.decoding.packed import read_tokenizer
 
     read_tokenizer(settings.model or find_model())  # a sentence now, not in each worker
-    _check_certificate(settings)
+    check_certificate(settings)
     os.umask(0o077)  # what people upload is nobody else's on this machine
     app = create_app(settings)
     spool = settings.data / "spool"

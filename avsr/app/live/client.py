@@ -111,7 +111,7 @@ class Guest:
         """Come back after the connection was lost."""
         code = closed.rcvd.code if closed.rcvd is not None else GOING_AWAY
         if code in _HOPELESS:
-            raise AvsrError(f"{self._server.base}: the connection was closed ({code} {closed.rcvd.reason}".rstrip() + "); docs/live.md has what that means.")
+            raise AvsrError(f"{self._server.base}: the connection was closed ({code}); docs/live.md has what that means.")
         for pause in _AGAIN:
             time.sleep(pause)
             try:

@@ -9,8 +9,8 @@ from typing import Any
 
 # RFC 6455, 7.4.2: 4000 to 4999 are an application's own. They are HTTP's numbers, with 4000 added.
 LEFT, GOING_AWAY = 1000, 1001
-BAD_MESSAGE, BAD_TICKET, NOT_ALLOWED, NO_ROOM, LATE, TAKEN_OVER, OVER, TOO_LARGE, TOO_FAST, TOO_SLOW, FULL = (
-    4400, 4401, 4403, 4404, 4408, 4409, 4410, 4413, 4429, 4430, 4503,
+BAD_MESSAGE, BAD_TICKET, NO_ROOM, LATE, TAKEN_OVER, OVER, TOO_LARGE, TOO_FAST, TOO_SLOW, FULL = (
+    4400, 4401, 4404, 4408, 4409, 4410, 4413, 4429, 4430, 4503,
 )  # fmt: skip
 
 MEDIA = {"webm": "matroska", "mp4": "mov"}

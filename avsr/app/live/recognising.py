@@ -3,8 +3,9 @@
 One process for all, since a model takes hundreds of megabytes and a session some ten; what is to be recognised waits in one line, so that all
 have their turns. It opens nothing that people send: processes of their own decode that.
 
-On its input are lines of JSON, each with a session: start (`media`, `recording`, its number; `began` and `now` by `time.monotonic`), feed (`size` bytes follow), pause,
-finish. On its output too: `message`; `error`, `sentence` and `recording`; `delay`; `over`.
+On its input are lines of JSON, each with a session: start (`media`, `recording`, its number; `began` and `now` by `time.monotonic`), feed
+(`size` bytes follow), pause, finish. On its output too: `message`; `error`, `sentence` and `recording`; `delay`; `over`. Before them comes
+`ready`, or `failed`, why it cannot be used.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from avsr.app.live.stream import Stream
+from avsr.app.live.stream import DECODED, Stream
 from avsr.app.process import follow_parent, give_memory_back
 from avsr.decoding.live.messages import message_to_dict
 from avsr.decoding.live.recognizer import LiveRecognizer
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 _POLL = 0.05  # seconds between two looks at what has come
 _STALLED = 5.0  # seconds without anything of a recording after which it is taken to be missing: TCP brings what is late
 _SETTLED = 1.0  # seconds that it may take to arrive
-_DECODED = 5.0  # seconds in which what has come must be decoded at the end
 _TELL_DELAY = 5.0
 
 Say = Callable[..., None]
@@ -68,7 +68,7 @@ class Session:
             if code:
                 self._say(error=code, sentence=sentence, recording=recording)
 
-        self._stream = self._last = Stream(media, now, sound, picture, ended)
+        self._stream = self._last = Stream(media, now, sound, picture, ended, self._last)
 
     def feed(self, data: bytes) -> None:
         """More of it."""
@@ -89,7 +89,9 @@ class Session:
 
     def _now(self) -> float | None:
         """The second of the room up to which all is there that will come; None where only what has come tells it."""
-        now, stream = time.monotonic(), self._stream
+        now, stream, last = time.monotonic(), self._stream, self._last
+        if stream is None and last is not None and not last.over and now - self._paused < DECODED:
+            return None
         if stream is None:
             return now - self._began - _SETTLED if now - self._paused > _SETTLED else None
         return now - self._began - _STALLED if now - stream.fed > _STALLED else None
@@ -100,7 +102,7 @@ class Session:
                 while not self._finished.wait(_POLL):
                     self._tell(live.poll(self._now()))
                 if self._last is not None:
-                    self._last.wait(_DECODED)
+                    self._last.wait(DECODED)
                 self._tell(live.finish())
         except AvsrError as error:
             self._say(error="failed", sentence=str(error), recording=self._recording)
@@ -166,10 +168,15 @@ def main() -> None:
     from avsr.decoding.default_model import find_model
     from avsr.decoding.transcribe import load_recognizer
 
-    recognizer = load_recognizer(Path(settings["model"]) if settings["model"] else find_model(), settings["ear"])
-    with LiveRecognizer(recognizer) as live:
-        live.warm_up()
+    try:
+        recognizer = load_recognizer(Path(settings["model"]) if settings["model"] else find_model(), settings["ear"])
+        with LiveRecognizer(recognizer) as live:
+            live.warm_up()
+    except AvsrError as error:
+        say(failed=str(error))
+        return
     give_memory_back(code=True)
+    say(ready=True)
     sessions = Sessions(recognizer, say)
     while line := sys.stdin.buffer.readline():
         told = json.loads(line)

@@ -37,6 +37,7 @@ class Recognition:
         self._waiting: list[bytes] = []  # until there is an input
         self._sessions: dict[str, tuple[Room, Participant]] = {}
         self._used = clock()
+        self._ready, self._failed = False, ""
 
     def prepare(self) -> None:
         """Somebody has come, and will want it: start the process."""
@@ -104,6 +105,7 @@ class Recognition:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE,
         )  # fmt: skip
         self.pid = process.pid
+        self._ready, self._failed = False, "what recognises cannot be started; the server's terminal says why."
         try:
             self._input = process.stdin
             for message in self._waiting:
@@ -118,6 +120,9 @@ class Recognition:
             self._ended()
 
     def _hear(self, told: dict[str, Any]) -> None:
+        if "session" not in told:
+            self._ready, self._failed = "ready" in told, told.get("failed", "")
+            return
         session = told["session"]
         if session not in self._sessions:
             return
@@ -150,7 +155,8 @@ class Recognition:
             if person.leaving is not None:
                 room.gone(person, self._clock())
             elif person.line is not None and person.sending:
-                person.line.tell(error("begin_again", "what recognises has ended and is started anew; begin with a new recording."))
+                again = error("begin_again", "what recognises has ended and is started anew; begin with a new recording.")
+                person.line.tell(again if self._ready else error("failed", self._failed))
             person.sending = False
 
 

@@ -17,6 +17,9 @@ import numpy as np
 from avsr.app.children import without_token
 from avsr.app.live.decoding import HEADER, MOST_SAMPLES, MOST_SIDE
 
+DECODED = 10.0
+"""Seconds in which what has come must be decoded once nothing more comes."""
+
 _MOST_WAITING = 8 << 20  # bytes that wait to be decoded: some 20 s
 _AHEAD = 10.0  # seconds by which a recording's times may be ahead of the clock
 _KEPT = 200  # delays that are remembered
@@ -28,6 +31,7 @@ class Stream:
     Args:
         media: what the process calls the container.
         sound, picture: told of what there is.
+        after: the one before, all of which is to be given first.
         ended: told why, once, where it is not closed: a code and a sentence, "" for both where the recording is just over.
     """
 
@@ -38,8 +42,9 @@ class Stream:
         sound: Callable[[float, np.ndarray], None],
         picture: Callable[[float, np.ndarray], None],
         ended: Callable[[str, str], None],
+        after: Stream | None,
     ) -> None:
-        self._began, self._sound, self._picture, self._ended = began, sound, picture, ended
+        self._after, self._began, self._sound, self._picture, self._ended = after, began, sound, picture, ended
         environment = without_token() | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
         command, pipe = [sys.executable, "-m", "avsr.app.live.decoding", media], subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
@@ -68,6 +73,11 @@ class Stream:
         with self._more:
             self._closed = True
             self._more.notify()
+
+    @property
+    def over(self) -> bool:
+        """Whether all is given."""
+        return not self._reading.is_alive()
 
     def wait(self, seconds: float) -> None:
         """Until all that came before it was closed is given, or so long."""
@@ -100,6 +110,9 @@ class Stream:
 
     def _read(self) -> None:
         code, sentence = "", ""
+        if self._after is not None:
+            self._after.wait(DECODED)
+            self._after = None
         try:
             while header := self._process.stdout.read(HEADER.size):
                 code, sentence = self._take(header)

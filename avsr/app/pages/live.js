@@ -113,7 +113,10 @@ const MESSAGES = {
     people.set(message.participant, { name: message.name, mode: message.mode, reason: message.reason });
   },
   dropped(message) {
-    const what = [message.sound && say("droppedSound", { n: message.sound.toFixed(1) }), message.pictures && say("droppedPictures", { n: message.pictures.toFixed(1) })];
+    const what = [
+      message.sound && say("droppedSound", { n: message.sound.toFixed(1) }),
+      message.pictures && say("droppedPictures", { n: message.pictures.toFixed(1) }),
+    ];
     panel.note(say("dropped", { name: message.name, what: what.filter(Boolean).join(", ") }));
   },
   error(message) {
@@ -121,7 +124,7 @@ const MESSAGES = {
       if (sending) record();
       return;
     }
-    if (message.code === "bad_media") turnOff();
+    if (message.code === "bad_media" || message.code === "failed") turnOff();
     showProblem(sayError(message));
   },
 };

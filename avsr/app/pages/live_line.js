@@ -5,7 +5,9 @@ import { sendJson } from "./api.js";
 const PAUSES = [0, 500, 1000, 2000, 4000, 8000];
 
 /** Codes after which there is no coming back (docs/live.md), and what to say of them; null where a message has said it. */
-const LAST = { 4400: null, 4401: "ticket", 4403: "forbidden", 4404: "no_room", 4409: "taken_over", 4410: "room_over", 4413: null, 4429: null, 4503: null };
+const LAST = {
+  4400: null, 4401: "ticket", 4404: "no_room", 4409: "taken_over", 4410: "room_over", 4413: null, 4429: null, 4503: null,
+};
 
 export class RoomLine extends EventTarget {
   constructor(room, name) {

@@ -73,7 +73,9 @@ export class Panel {
       this.endPartial(message.segment);
       return;
     }
-    const words = make("p", { class: "words" }, make("span", { class: "committed", text: message.committed }), message.committed && message.tail ? " " : "", make("span", { class: "tail", text: message.tail }));
+    const committed = make("span", { class: "committed", text: message.committed });
+    const tail = make("span", { class: "tail", text: message.tail });
+    const words = make("p", { class: "words" }, committed, message.committed && message.tail ? " " : "", tail);
     const element = this.element(message, words, null);
     this.partials.get(message.segment)?.remove();
     this.partials.set(message.segment, element);
@@ -88,7 +90,8 @@ export class Panel {
   element(message, words, source) {
     const mine = message.participant === this.me;
     const from = source === "lips" ? say("source_lips") : source === "voice" ? say("source_voice") : null;
-    const who = make("p", { class: "who" }, make("strong", { text: mine ? `${message.name} (${say("me")})` : message.name }), " ", make("span", { class: "when", text: clock(message.start) }));
+    const name = make("strong", { text: mine ? `${message.name} (${say("me")})` : message.name });
+    const who = make("p", { class: "who" }, name, " ", make("span", { class: "when", text: clock(message.start) }));
     if (from) who.append(" ", make("span", { class: "from", text: from }));
     return make("div", { class: mine ? "line mine" : "line" }, who, words);
   }

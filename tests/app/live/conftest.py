@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import wave
 from collections.abc import Iterator
@@ -12,8 +11,6 @@ import numpy as np
 import pytest
 
 from tests.app.conftest import Server, start_server
-from tests.app.page.conftest import BROWSER
-from tests.app.page.page_driver import WAIT_MS
 from tests.decoding.conftest import packed, run, speech  # noqa: F401 - fixtures
 from tests.media_maker import clock_picture, make_video
 
@@ -39,19 +36,14 @@ def live_server(tmp_path_factory, packed) -> Iterator[Server]:  # noqa: F811
 
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory) -> Iterator:
+def studio(launch, tmp_path_factory) -> Iterator:
     """Chromium with a camera and a microphone that are files."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it")
-    if not BROWSER:
-        pytest.skip("Chromium is absent: tools/install.sh --browser brings it (or set AVSR_CHROMIUM)")
-    api.expect.set_options(timeout=WAIT_MS)
     folder = tmp_path_factory.mktemp("studio")
-    files = [f"--use-file-for-fake-video-capture={_write_y4m(folder / 'camera.y4m')}", f"--use-file-for-fake-audio-capture={_write_wav(folder / 'said.wav')}"]
-    arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", *files]
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=arguments + (["--no-sandbox"] if os.geteuid() == 0 else []))
-        yield browser
-        browser.close()
+    camera, microphone = _write_y4m(folder / "camera.y4m"), _write_wav(folder / "said.wav")
+    files = [f"--use-file-for-fake-video-capture={camera}", f"--use-file-for-fake-audio-capture={microphone}"]
+    browser = launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", *files)
+    yield browser
+    browser.close()
 
 
 def _write_y4m(path: Path, size: tuple[int, int] = (320, 240), count: int = 25) -> Path:

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -62,15 +63,41 @@ def closed_with(socket, seconds: float = 20.0) -> tuple[int, str]:
         return closed.rcvd.code, told
 
 
-@pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"additional_headers": {"Host": "evil.example"}}])
-def test_other_sites_get_no_line(live_server, headers):
-    if "additional_headers" in headers:
-        answer = httpx.get(f"{live_server.url}/live", headers={"Host": "evil.example"})
-        assert answer.status_code == 403
-        return
-    with pytest.raises(InvalidStatus) as refused:
-        dial(live_server, make_room(live_server), **headers)
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost"])
+def test_other_sites_get_no_line(live_server, origin):
+    with pytest.raises(InvalidStatus) as refused, dial(live_server, make_room(live_server), origin=origin):
+        pass
     assert refused.value.response.status_code == 403
+
+
+def test_another_name_of_this_server_gets_no_line(tmp_path):
+    with TestClient(create_app(Settings(tmp_path), supervise=False), base_url="http://evil.example") as client:
+        assert client.get("/live").status_code == 403
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect(f"/api/live/rooms/{'0' * 32}/socket", headers={"host": "evil.example"}):
+            pass
+
+
+def test_without_the_servers_token_there_is_no_room_and_no_ticket(tmp_path):
+    token = "0123456789abcdef"
+    with TestClient(create_app(Settings(tmp_path, token=token), supervise=False), base_url="http://localhost") as client:
+        assert client.get("/live").status_code == 200  # which asks for it
+        headers = {"X-Requested-With": "avsr"}
+        assert client.post("/api/live/rooms", headers=headers).status_code == 401
+        assert client.get("/live?token=" + token, follow_redirects=False).headers["location"] == "/live"
+        room = client.post("/api/live/rooms", headers=headers).json()["room"]
+        assert client.post(f"/api/live/rooms/{room}/tickets", headers=headers).status_code == 201
+
+
+def test_a_model_that_cannot_be_used_is_said_once_and_not_tried_again_and_again(tmp_path):
+    app = create_app(Settings(tmp_path / "data", model=tmp_path / "none.zip"), supervise=False)
+    with TestClient(app, base_url="http://localhost", headers={"Authorization": "Bearer x"}) as client:
+        room = client.post("/api/live/rooms").json()["room"]
+        given = client.post(f"/api/live/rooms/{room}/tickets").json()["ticket"]
+        with client.websocket_connect(f"/api/live/rooms/{room}/socket", headers={"host": "localhost"}) as socket:
+            socket.send_json({"type": "join", "name": "가", "ticket": given})
+            socket.send_json({"type": "start", "media": "webm"})
+            told = [socket.receive_json() for _ in range(3)][-1]
+            assert (told["type"], told["code"]) == ("error", "failed") and "none.zip" in told["message"]
 
 
 def test_our_own_page_gets_one(live_server):
@@ -145,7 +172,9 @@ def test_a_flood_of_rooms_is_stopped(tmp_path):
     assert answers[-1].json()["error"]["code"] == "too_many_rooms" and answers[-1].headers["retry-after"]
 
 
-HOSTILE = {"noise": os.urandom(60_000), "zeros": bytes(60_000), "a playlist": b"#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n" * 300, "a web page": b"<html>" * 5000}
+HOSTILE = {
+    "noise": os.urandom(60_000), "zeros": bytes(60_000), "a playlist": b"#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n" * 300, "a web page": b"<html>" * 5000,
+}  # fmt: skip
 
 
 def test_what_is_no_recording_is_said_and_one_may_begin_anew(live_server, tmp_path):
