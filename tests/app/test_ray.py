@@ -109,9 +109,9 @@ def test_a_job_whose_node_is_killed_goes_on_on_another(tmp_path, nodes, packed, 
             wait_for(lambda: part.exists() and '"done"' in part.read_text(), "something to be done of it")
             worker = the_actor(nodes, "RayWorker")
             nodes.kill_node_of(worker)
-            killed = time.monotonic()
-            wait_for(lambda: client.get(f"/api/videos/{ids[0]}").json()["state"] == "queued", "the job to wait again", 8.0)
-            assert ended(client, ids[0])["state"] == "done" and time.monotonic() - killed < 60
+            # How soon is benchmarks.cluster's to measure.
+            wait_for(lambda: client.get(f"/api/videos/{ids[0]}").json()["state"] == "queued", "the job to wait again")
+            assert ended(client, ids[0])["state"] == "done"
             nodes.add()
             # The desk keeps nothing: it may die too.
             ids.append(upload(client, long, "2.mp4").id)
@@ -133,7 +133,7 @@ def test_a_killed_servers_actors_end_and_the_next_server_goes_on(tmp_path, nodes
         opening = [pid for worker in earlier for pid, _ in children(worker)]  # what people sent: with no token of anything
         assert opening and not any(b"TOKEN=" in Path(f"/proc/{pid}/environ").read_bytes() for pid in opening)
         server.kill()
-        wait_for(lambda: not earlier & set(nodes.actors("RayWorker")) and not nodes.actors("Desk"), "the actors to end", 15.0)
+        wait_for(lambda: not earlier & set(nodes.actors("RayWorker")) and not nodes.actors("Desk"), "the actors to end")
         server = start_server(server.data, packed, "--backend", "ray", "--ray-address", nodes.address)
         check_whole(server, ids, "owner")
         assert len(nodes.actors("RayWorker")) == len(nodes.actors("Desk")) == 1

@@ -244,7 +244,7 @@ def test_a_table_that_is_locked_keeps_nobody_else_waiting(tmp_path, packed, spok
             table.execute("ROLLBACK")
             for thread in sending:
                 thread.join()
-        assert slowest < 1.0 and sorted(answers) == [200, 204]
+        assert sorted(answers) == [200, 204] and slowest < 5.0  # a loop that waits too does so until SQLite gives up, for 10 s
     finally:
         table.close()
         busy.kill()

@@ -46,7 +46,7 @@ class Killed(BaseException):
 def test_a_killed_run_goes_on(recognizer, face, long_video, tmp_path, monkeypatch, killed_at):
     whole = recognizer.transcribe(long_video)
     assert len(whole.segments) == 5
-    real, begun = Recognizer._segment, []
+    real, begun = Recognizer.recognise_piece, []
 
     def dying(self, window, piece, mode):
         begun.append(round(window.start + piece.first / 25, 2))
@@ -54,14 +54,14 @@ def test_a_killed_run_goes_on(recognizer, face, long_video, tmp_path, monkeypatc
             raise Killed
         return real(self, window, piece, mode)
 
-    monkeypatch.setattr(Recognizer, "_segment", dying)
+    monkeypatch.setattr(Recognizer, "recognise_piece", dying)
     path = tmp_path / ".a.avsr-part"
     with pytest.raises(Killed):
         recognizer.transcribe(long_video, checkpoint=Checkpoint(path, "x"))
     with open(path, "ab") as file:
         file.write(b'{"segment": {"start": 3')  # cut off in the middle
     first, begun[:] = list(begun), []
-    monkeypatch.setattr(Recognizer, "_segment", lambda self, window, piece, mode: (
+    monkeypatch.setattr(Recognizer, "recognise_piece", lambda self, window, piece, mode: (
         begun.append(round(window.start + piece.first / 25, 2)), real(self, window, piece, mode))[1])
     again = Checkpoint(path, "x")
     assert len(again.segments) == killed_at
@@ -78,7 +78,7 @@ def test_nothing_is_doubled_by_kills_at_any_time(recognizer, face, long_video, t
     monkeypatch.setattr("avsr.decoding.checkpoint._WAITS", 8.0)  # for pieces as short as these
     monkeypatch.setattr("avsr.decoding.checkpoint._CONTEXT", 3.0)
     whole = recognizer.transcribe(long_video, faces=faces)
-    real, left = Recognizer._segment, [0]
+    real, left = Recognizer.recognise_piece, [0]
 
     def dying(self, window, piece, mode):
         left[0] -= 1
@@ -86,7 +86,7 @@ def test_nothing_is_doubled_by_kills_at_any_time(recognizer, face, long_video, t
             raise Killed
         return real(self, window, piece, mode)
 
-    monkeypatch.setattr(Recognizer, "_segment", dying)
+    monkeypatch.setattr(Recognizer, "recognise_piece", dying)
     for turn in range(20):
         left[0] = 3
         checkpoint = Checkpoint(tmp_path / ".a.avsr-part", "x")

@@ -115,17 +115,17 @@ def test_it_begins_where_an_interrupted_run_goes_on(recognizer, recording, tmp_p
     class Killed(BaseException):
         pass
 
-    real, looked = Recognizer._segment, []
+    real, looked = Recognizer.recognise_piece, []
 
     def dying(self, window, piece, mode):
         if window.start + piece.first / 25 > 120:
             raise Killed
         return real(self, window, piece, mode)
 
-    monkeypatch.setattr(Recognizer, "_segment", dying)
+    monkeypatch.setattr(Recognizer, "recognise_piece", dying)
     with pytest.raises(Killed):
         recognizer.transcribe(recording, "audio", checkpoint=Checkpoint(tmp_path / "part", "x"))
-    monkeypatch.setattr(Recognizer, "_segment", real)
+    monkeypatch.setattr(Recognizer, "recognise_piece", real)
     monkeypatch.setattr("avsr.decoding.look_ahead.look_ahead", lambda path, start, *rest: looked.append(start) or look_ahead(path, start, *rest))
     recognizer.transcribe(recording, "audio", checkpoint=Checkpoint(tmp_path / "part", "x"), time_left=TimeLeft(150.0))
     assert looked == [60.0], "where the last window but one began"

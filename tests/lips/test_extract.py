@@ -1,5 +1,6 @@
 """A video to mouth clips: with a stand-in for the face model that knows where the faces are, and with the real one."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from avsr.lips import extract
 from avsr.lips.crop import TEMPLATE, fill_gaps, smooth, warp
 from avsr.lips.extract import STRIDE, extract_mouth_clips
 from avsr.lips.landmarks import Face
-from avsr.media.video import VideoReader
+from avsr.media.video import Frame, VideoReader
 from tests.media_maker import spoil
 
 WIDTH, HEIGHT = 320, 240
@@ -183,18 +184,19 @@ def test_what_fails_while_reading_fails_here(tmp_path, knowing):
 
 
 def test_reading_ahead_hands_on_errors_and_stops_early():
+    frames = [Frame(index, index / 25, np.zeros((4, 6, 3), np.uint8), False) for index in range(3)]
+
     def failing():
-        yield from range(3)
+        yield from frames
         raise MediaError("broken off")
 
     seen = []
     with pytest.raises(MediaError, match="broken off"):
         for item in extract._ahead(failing()):
-            seen.append(item)
+            seen.append(item.index)
     assert seen == [0, 1, 2]
 
-    endless = iter(int, 1)
-    for _ in extract._ahead(endless):
+    for _ in extract._ahead(itertools.repeat(frames[0])):
         break  # must not hang on the full queue
 
 

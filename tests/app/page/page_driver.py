@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-WAIT_MS = 30_000
+WAIT_MS = 90_000
 """Long, for machines that are busy with something else."""
 
 
