@@ -195,10 +195,12 @@ function turnOff() {
 /** A recording from its beginning: at first, after a break, and where the server could not follow. */
 function record() {
   if (!line?.isOpen) return; // the next hello begins it
-  const media = devices.record((data) => {
-    if (!line?.feed(data)) record();
-  });
-  line.send({ type: "start", media });
+  devices.record(
+    (media) => line?.send({ type: "start", media }),
+    (data) => {
+      if (line && !line.feed(data)) record();
+    },
+  );
 }
 
 function leave() {

@@ -37,13 +37,16 @@ export class Devices {
     this.preview.play().catch(() => {}); // a browser that will not play it shows a still picture
   }
 
-  /** A new recording: `told(data)` gets its pieces. Returns what it is recorded in. */
-  record(told) {
+  /** A new recording: `started(media)` is told what it is recorded in when it has begun, `told(data)` gets its pieces. */
+  record(started, told) {
     this.stopRecording();
     const kinds = this.stream.getVideoTracks().length ? KINDS : SOUND_KINDS;
     const mimeType = kinds.find((kind) => MediaRecorder.isTypeSupported(kind));
     const recorder = new MediaRecorder(this.stream, { mimeType, videoBitsPerSecond: 1_000_000, audioBitsPerSecond: 48_000 });
     this.recorder = recorder;
+    recorder.addEventListener("start", () => {
+      if (recorder === this.recorder) started(recorder.mimeType.includes("mp4") ? "mp4" : "webm");
+    });
     let before = Promise.resolve(); // pieces must not overtake each other
     recorder.addEventListener("dataavailable", ({ data }) => {
       before = before.then(async () => {
@@ -52,7 +55,6 @@ export class Devices {
       });
     });
     recorder.start(PIECE_MS);
-    return recorder.mimeType.includes("mp4") ? "mp4" : "webm";
   }
 
   stopRecording() {
