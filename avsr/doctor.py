@@ -80,6 +80,7 @@ PACKAGES = [
     Package("sounddevice", "from importlib.util import find_spec; assert find_spec('sounddevice') is not None"),
     Package("fastapi", "import fastapi.sse"),
     Package("uvicorn", "import uvicorn"),
+    Package("websockets", "import websockets.sync.client"),
     Package("python-multipart", "import python_multipart"),
     Package("pip", "import pip"),
     # Only its data files are used, and its code could not be imported: what that needs is not installed.

@@ -39,7 +39,9 @@ FROZEN = {
     "serve": {
         "--data", "--host", "--port", "--token", "--model", "--ear", "--workers", "--backend", "--ray-address",
         "--max-mb", "--max-minutes", "--max-waiting", "--keep-hours",
+        "--tls-cert", "--tls-key",
     },
+    "live-client": {"file", "--url", "--name", "--token"},
     "doctor": set(),
 }
 
@@ -96,7 +98,7 @@ def test_version():
     assert (done.returncode, done.stdout) == (0, f"avsr {avsr.__version__}\n")
 
 
-@pytest.mark.parametrize("command", [(), ("transcribe",), ("crop",), ("synth",), ("adapt",), ("explain",), ("live",), ("doctor",)])
+@pytest.mark.parametrize("command", [(), ("transcribe",), ("crop",), ("synth",), ("adapt",), ("explain",), ("live",), ("live-client",), ("doctor",)])
 def test_help_imports_nothing_heavy(command):
     script = (
         "import sys\n"

@@ -15,6 +15,7 @@ from avsr.app.settings import LOOPBACK, Settings
 
 OWNER, TOKEN = "avsr_owner", "avsr_token"  # cookies
 _OPEN = ("/healthz",)  # said to everybody
+_PAGES = ("/", "/live")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _YEAR = 365 * 24 * 3600
 
@@ -44,6 +45,7 @@ class Gate:
     - What changes something must not come from another origin, and from a page must carry `X-Requested-With: avsr`, which a form
       of another site cannot send (OWASP, cross-site request forgery).
     - With a token, it must be given: as a bearer's, or once as /?token=..., which then is kept in a cookie.
+    - A WebSocket must not come from another origin either, for browsers let every site open one; what it is told there lets it in.
     - A browser owns what it uploads, by a cookie of 128 random bits; a client with a bearer token, what that token has uploaded.
     """
 
@@ -51,10 +53,16 @@ class Gate:
         self.app, self.settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if scope["type"] == "websocket":
+            if self._stranger(headers) or self._other_site(headers):
+                await send({"type": "websocket.close", "code": 1008})  # before it is accepted, which is a 403
+            else:
+                await self.app(scope, receive, send)
+            return
         cookies = cookie_parser(headers.get("cookie", ""))  # as browsers write them: other servers of this machine have theirs in there
         answer = self._refuse(scope, headers, cookies)
         new: dict[str, str] = {}
@@ -63,38 +71,44 @@ class Gate:
             owner = cookies.get(OWNER, "")
             if bearer:
                 owner = f"bearer {bearer if self.settings.token is None else self.settings.token}"
-            elif scope["path"] == "/" and not _is_id(owner):
+            elif scope["path"] in _PAGES and not _is_id(owner):
                 owner = new[OWNER] = secrets.token_hex(16)
             scope["owner"] = owner
             if not bearer and not _is_id(owner) and scope["path"].startswith(("/api/", "/v1/")):
                 answer = refusal(403, "forbidden", "open the page first, so that your videos are known as yours, or send a bearer token.")
             given = _query_token(scope)
-            if scope["path"] == "/" and given and self._is_token(given):
+            if scope["path"] in _PAGES and given and self._is_token(given):
                 new[TOKEN] = given
-                answer = RedirectResponse("/", 303)  # so that the token does not stay in the address
+                answer = RedirectResponse(scope["path"], 303)  # so that the token does not stay in the address
         await (answer or self.app)(scope, _receiver(receive, self._most(scope)), _sender(send, new))
 
     def _refuse(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> Response | None:
-        host = headers.get("host", "")
-        name = _split(f"//{host}").hostname or ""
-        if self.settings.host in LOOPBACK and name not in LOOPBACK:
+        if self._stranger(headers):
             return refusal(403, "forbidden", "this server answers to localhost alone; open it under that name.")
         if scope["path"] in _OPEN:
             return None
-        origin = headers.get("origin")
         if scope["method"] not in _SAFE:
-            if origin is not None and _split(origin).netloc != host:
+            if self._other_site(headers):
                 return refusal(403, "forbidden", "requests of other sites are not taken.")
             if not _bearer(headers) and not scope["path"].startswith("/v1/") and headers.get("x-requested-with") != "avsr":
                 return refusal(403, "forbidden", "send the header X-Requested-With: avsr, or a bearer token.")
         if self.settings.token is None:
             return None
-        given = (_bearer(headers), cookies.get(TOKEN, ""), _query_token(scope) if scope["path"] == "/" else "")
+        given = (_bearer(headers), cookies.get(TOKEN, ""), _query_token(scope) if scope["path"] in _PAGES else "")
         if any(self._is_token(one) for one in given if one):
             return None
-        if scope["method"] == "GET" and (scope["path"] == "/" or scope["path"].startswith("/static/")):
+        if scope["method"] == "GET" and (scope["path"] in _PAGES or scope["path"].startswith("/static/")):
             return None  # the page, which then asks for the token
         return refusal(401, "token", "this server wants its token: as a bearer's, or open /?token=... once.")
+
+    def _stranger(self, headers: Headers) -> bool:
+        """Whether this server is called by a name that is not its own."""
+        return self.settings.host in LOOPBACK and (_split(f"//{headers.get('host', '')}").hostname or "") not in LOOPBACK
+
+    def _other_site(self, headers: Headers) -> bool:
+        """Whether a page of another origin asks."""
+        origin = headers.get("origin")
+        return origin is not None and _split(origin).netloc != headers.get("host", "")
 
     def _most(self, scope: Scope) -> int:
         """Bytes that a body may have. What an upload may have is known where it is written to disk."""

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
 
 from avsr import __version__
 from avsr.app.jobs import SqliteJobs
+from avsr.app.live.routes import Live, live_routes
 from avsr.app.lines import TooMany
 from avsr.app.openai_api import openai_routes
 from avsr.app.security import Gate, refusal
@@ -53,15 +54,18 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
     jobs = SqliteJobs(store)
     supervisor = Supervisor(settings, store, _open_workers(settings)) if supervise else None
     uploads = Uploads(settings, store, jobs)
+    live = Live(settings)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         if supervisor is not None:
             supervisor.start()
             app.state.supervisor = supervisor
-        taking_up = asyncio.create_task(uploads.take_up())
+        running = [asyncio.create_task(uploads.take_up()), asyncio.create_task(live.look_after())]
         yield
-        taking_up.cancel()
+        for task in running:
+            task.cancel()
+        await live.close()
         await uploads.children.close()
         if supervisor is not None:
             supervisor.stop()
@@ -71,6 +75,8 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
     app.include_router(upload_routes(uploads))
     app.include_router(video_routes(uploads))
     app.include_router(openai_routes(uploads))
+    app.include_router(live_routes(live, PAGES))
+    app.state.live = live
     _add_pages(app, settings)
     _add_health(app, store, jobs)
     _add_errors(app, settings)
@@ -127,6 +133,7 @@ def _add_health(app: FastAPI, store: Store, jobs: SqliteJobs) -> None:
         lines += [f'avsr_videos{{state="{state}"}} {sum(video.state == state for video in videos)}' for state in STATES]
         lines += ["# TYPE avsr_stored_bytes gauge", f"avsr_stored_bytes {sum(video.size for video in videos)}"]
         lines += ["# TYPE avsr_jobs_waiting gauge", f"avsr_jobs_waiting {jobs.waiting()}"]
+        lines += app.state.live.metrics()
         lines += ["# TYPE avsr_server_resident_bytes gauge", f"avsr_server_resident_bytes {resident('self')}"]
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
@@ -154,6 +161,21 @@ def _add_errors(app: FastAPI, settings: Settings) -> None:
         return refusal(422, "failed", str(error).replace(f"{settings.data}{os.sep}", ""))
 
 
+def check_certificate(settings: Settings) -> None:
+    """AvsrError where HTTPS is wanted and its files cannot be used."""
+    import ssl
+
+    if settings.tls_cert is None:
+        return
+    files = f"--tls-cert {settings.tls_cert}, --tls-key {settings.tls_key}"
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except FileNotFoundError:
+        raise AvsrError(f"{files}: no such file; check the paths.") from None
+    except (OSError, ssl.SSLError) as error:
+        raise AvsrError(f"{files}: cannot be used ({error}); give PEM files that belong together.") from None
+
+
 def serve(settings: Settings) -> None:
     """Run until interrupted. Nothing of the media is logged: no requests, no names."""
     import uvicorn
@@ -162,12 +184,18 @@ def serve(settings: Settings) -> None:
     from avsr.decoding.packed import read_tokenizer
 
     read_tokenizer(settings.model or find_model())  # a sentence now, not in each worker
+    check_certificate(settings)
     os.umask(0o077)  # what people upload is nobody else's on this machine
     app = create_app(settings)
     spool = settings.data / "spool"
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir()
     tempfile.tempdir = str(spool)  # where forms are kept while they come: the usual place may be memory
-    place = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    place = f"http{'s' if settings.tls_cert else ''}://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
     print(f"avsr: {place}{'/?token=...' if settings.token else ''} - Ctrl-C ends it; videos are kept for {settings.keep_hours:g} hours.", flush=True)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False)
+    # Of a WebSocket no message is taken that is larger than it may be, nor unpacked, and few wait for us.
+    sockets = {"ws_max_size": app.state.live.rooms.limits.message_bytes, "ws_max_queue": 8, "ws_per_message_deflate": False}
+    quiet = {"log_level": "warning", "access_log": False, "server_header": False}
+    if settings.tls_cert is not None:
+        sockets |= {"ssl_certfile": str(settings.tls_cert), "ssl_keyfile": str(settings.tls_key)}
+    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=2, **quiet, **sockets)

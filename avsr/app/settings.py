@@ -34,6 +34,7 @@ class Settings:
     """Where the server listens and keeps its files, and what it will take.
 
     host, port: where to listen. token: wanted of everybody where it is not None; a host that is not loopback needs one.
+    tls_cert, tls_key: files in PEM, where HTTPS is spoken, without which browsers give other machines no camera.
     data: folder of the database and of the videos; one server has it at a time.
     model: packed model, None for the usual one. ear: see `avsr.ears.ear.open_ear`.
     workers: processes that recognise. backend: where those are: on this machine (local), or on the nodes of a Ray cluster (ray), of which
@@ -63,12 +64,16 @@ class Settings:
     job_least: float = 600.0
     backend: str = "local"
     ray_address: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK and not self.token:
             raise AvsrError(f"--host {self.host}: others can reach that address; give --token, which each of them will need.")
         if self.token is not None and (len(self.token) < 16 or not self.token.isascii() or any(c in " ;,\"" for c in self.token)):
             raise AvsrError("--token: give 16 or more letters and digits, such as `openssl rand -hex 16` prints.")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise AvsrError("--tls-cert and --tls-key: give both, or neither.")
 
         if self.ray_address is not None and self.backend != "ray":
             raise AvsrError("--ray-address: only --backend ray works with a cluster; give that too.")

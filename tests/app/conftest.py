@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,9 +18,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.app.page.page_driver import WAIT_MS
 from tests.decoding.conftest import packed, run, speech, video  # noqa: F401 - fixtures
 from tests.media_maker import make_video
 
+BROWSER = os.environ.get("AVSR_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 90.0  # seconds for a video of seconds, on a machine that does other things
 
 
@@ -94,6 +97,19 @@ def ended(client: httpx.Client, id: str, patience: float = PATIENCE) -> dict:
     return wait_for(
         lambda: (found := client.get(f"/api/videos/{id}").json())["state"] in ("done", "failed") and found, "the video", patience
     )
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Callable]:
+    """`launch(*arguments)`: Chromium; skips where it or Playwright is absent. All browsers are one Playwright's: there can be no second."""
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it")
+    if not BROWSER:
+        pytest.skip("Chromium is absent: tools/install.sh --browser brings it (or set AVSR_CHROMIUM)")
+    api.expect.set_options(timeout=WAIT_MS)
+    # Chromium refuses its sandbox to root, which containers run as.
+    usual = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with api.sync_playwright() as playwright:
+        yield lambda *arguments: playwright.chromium.launch(executable_path=BROWSER, args=[*usual, *arguments])
 
 
 @pytest.fixture(scope="session")

@@ -291,6 +291,14 @@ const KEPT_AS = "avsr.language";
 
 let language = "ko";
 
+/** Another page's words, in every language. */
+export function addWords(tables) {
+  for (const [tag, { errors, ...words }] of Object.entries(tables)) {
+    Object.assign(TABLES[tag], words);
+    Object.assign(TABLES[tag].errors, errors);
+  }
+}
+
 /** What the reader chose, else the first language of the browser that we speak, else Korean. */
 export function chooseLanguage() {
   const kept = recall(KEPT_AS);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import threading
@@ -14,8 +13,6 @@ import pytest
 
 from tests.app.page.page_driver import WAIT_MS
 from tests.media_maker import make_video
-
-BROWSER = os.environ.get("AVSR_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="session")
@@ -71,18 +68,11 @@ def server(serve) -> str:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator:
+def browser(launch) -> Iterator:
     """Chromium, driven by Playwright; skips where either is absent."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it")
-    if not BROWSER:
-        pytest.skip("Chromium is absent: tools/install.sh --browser brings it (or set AVSR_CHROMIUM)")
-    api.expect.set_options(timeout=WAIT_MS)
-    with api.sync_playwright() as playwright:
-        # Chromium refuses its sandbox to root, which containers run as.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
-        yield browser
-        browser.close()
+    browser = launch()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -1,0 +1,164 @@
+"""The server's end of the line to the process that recognises all rooms: `python -m avsr.app.live.recognising`.
+
+It is started when somebody comes, and ended when for a while nobody has; when it ends otherwise, those who send are asked to begin
+again, and it is started anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from avsr.app.children import without_token
+from avsr.app.live.protocol import error
+from avsr.app.live.room import Participant, Room
+from avsr.app.settings import Settings
+
+_MOST_WAITING = 32 << 20  # bytes that may wait to be written to it: half a minute of four people while the model is loaded
+_UNUSED = 300.0  # seconds after which it is ended
+_LINE = 1 << 20  # bytes of a message
+
+
+class Recognition:
+    """Of one event loop; `clock` is `time.monotonic`, which the process reads too.
+
+    `delays` are the seconds from when something was recorded until it could be recognised, 95 % of the last, by session.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self.delays: dict[str, float] = {}
+        self.pid: int | None = None
+        self._settings, self._clock = settings, clock
+        self._running: asyncio.Task | None = None
+        self._input: asyncio.StreamWriter | None = None
+        self._waiting: list[bytes] = []  # until there is an input
+        self._sessions: dict[str, tuple[Room, Participant]] = {}
+        self._used = clock()
+        self._ready, self._failed = False, ""
+
+    def prepare(self) -> None:
+        """Somebody has come, and will want it: start the process."""
+        self._used = self._clock()
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+
+    def start(self, room: Room, person: Participant, media: str) -> None:
+        """A new recording of somebody begins now."""
+        session, now = _name(room, person), self._clock()
+        self._sessions[session] = room, person
+        self.prepare()
+        person.recordings += 1
+        self._write({"do": "start", "session": session, "media": media, "recording": person.recordings, "began": room.began, "now": now})
+
+    def feed(self, room: Room, person: Participant, data: bytes) -> bool:
+        """More of it; False where it cannot be taken, and a new one must begin."""
+        self._used = self._clock()
+        return _name(room, person) in self._sessions and self._write({"do": "feed", "session": _name(room, person), "size": len(data)}, data)
+
+    def pause(self, room: Room, person: Participant) -> None:
+        """It is over."""
+        self.delays.pop(_name(room, person), None)
+        if _name(room, person) in self._sessions:
+            self._write({"do": "pause", "session": _name(room, person)})
+
+    def finish(self, room: Room, person: Participant) -> None:
+        """Nothing comes from them any more; when the last of it is known, they are gone."""
+        session = _name(room, person)
+        if session not in self._sessions or not self._write({"do": "finish", "session": session}):
+            self._forget(session)
+            room.gone(person, self._clock())
+
+    def sweep(self) -> None:
+        """End the process where nobody has used it for a while."""
+        if self._running is not None and not self._sessions and self._clock() - self._used > _UNUSED:
+            self._running.cancel()
+
+    async def close(self) -> None:
+        """End the process."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait((self._running,))
+
+    def _write(self, told: dict[str, Any], data: bytes = b"") -> bool:
+        """False where the process is not there, or cannot follow."""
+        message = json.dumps(told).encode() + b"\n" + data
+        if self._running is None:
+            return False
+        if self._input is None:
+            if sum(map(len, self._waiting)) > _MOST_WAITING:
+                return False
+            self._waiting.append(message)
+            return True
+        if self._input.is_closing() or (data and self._input.transport.get_write_buffer_size() > _MOST_WAITING):
+            return False
+        self._input.write(message)
+        return True
+
+    async def _run(self) -> None:
+        """The process, from its start to its end."""
+        settings = json.dumps({"model": self._settings.model and str(self._settings.model), "ear": self._settings.ear})
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "avsr.app.live.recognising", settings, env=without_token() | {"MALLOC_ARENA_MAX": "2"},
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE,
+        )  # fmt: skip
+        self.pid = process.pid
+        self._ready, self._failed = False, "what recognises cannot be started; the server's terminal says why."
+        try:
+            self._input = process.stdin
+            for message in self._waiting:
+                self._input.write(message)
+            self._waiting.clear()
+            while line := await process.stdout.readline():
+                self._hear(json.loads(line))
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            self._ended()
+
+    def _hear(self, told: dict[str, Any]) -> None:
+        if "session" not in told:
+            self._ready, self._failed = "ready" in told, told.get("failed", "")
+            return
+        session = told["session"]
+        if session not in self._sessions:
+            return
+        room, person = self._sessions[session]
+        if "message" in told:
+            room.heard(person, told["message"], self._clock())
+        elif "delay" in told:
+            self.delays[session] = told["delay"]
+        elif "error" in told and told["recording"] == person.recordings:  # else they have begun another already
+            person.sending = False
+            if person.line is not None:
+                person.line.tell(error(told["error"], told["sentence"]))
+        elif "over" in told:
+            self._forget(session)
+            room.forget_partials(person)
+            if person.leaving is not None:
+                room.gone(person, self._clock())
+
+    def _forget(self, session: str) -> None:
+        self._sessions.pop(session, None)
+        self.delays.pop(session, None)
+
+    def _ended(self) -> None:
+        """All that was not final is lost."""
+        self._running = self._input = self.pid = None
+        self._waiting.clear()
+        for session, (room, person) in list(self._sessions.items()):
+            self._forget(session)
+            room.forget_partials(person)
+            if person.leaving is not None:
+                room.gone(person, self._clock())
+            elif person.line is not None and person.sending:
+                again = error("begin_again", "what recognises has ended and is started anew; begin with a new recording.")
+                person.line.tell(again if self._ready else error("failed", self._failed))
+            person.sending = False
+
+
+def _name(room: Room, person: Participant) -> str:
+    return f"{room.id[:8]}.{person.number}"

@@ -1,0 +1,159 @@
+"""One recording that comes, and the process that decodes it (`.decoding`), as the process that recognises has them."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Condition, Thread
+
+import numpy as np
+
+from avsr.app.children import without_token
+from avsr.app.live.decoding import HEADER, MOST_SAMPLES, MOST_SIDE
+
+DECODED = 10.0
+"""Seconds in which what has come must be decoded once nothing more comes."""
+
+_MOST_WAITING = 8 << 20  # bytes that wait to be decoded: some 20 s
+_AHEAD = 10.0  # seconds by which a recording's times may be ahead of the clock
+_KEPT = 200  # delays that are remembered
+
+
+class Stream:
+    """Decodes from its beginning at `began` (of `time.monotonic`) on; sound and pictures are given with seconds from then, by another thread.
+
+    Args:
+        media: what the process calls the container.
+        sound, picture: told of what there is.
+        after: the one before, all of which is to be given first.
+        ended: told why, once, where it is not closed: a code and a sentence, "" for both where the recording is just over.
+    """
+
+    def __init__(
+        self,
+        media: str,
+        began: float,
+        sound: Callable[[float, np.ndarray], None],
+        picture: Callable[[float, np.ndarray], None],
+        ended: Callable[[str, str], None],
+        after: Stream | None,
+    ) -> None:
+        self._after, self._began, self._sound, self._picture, self._ended = after, began, sound, picture, ended
+        environment = without_token() | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+        command, pipe = [sys.executable, "-m", "avsr.app.live.decoding", media], subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
+        self._waiting: deque[bytes] = deque()
+        self._size, self._closed, self._behind = 0, False, False
+        self._more = Condition()
+        self._delays: deque[float] = deque(maxlen=_KEPT)
+        self.fed = time.monotonic()
+        self._reading = Thread(target=self._read, name="read a recording", daemon=True)
+        self._reading.start()
+        Thread(target=self._write, name="write a recording", daemon=True).start()
+
+    def feed(self, data: bytes) -> None:
+        """More of it."""
+        self.fed = time.monotonic()
+        with self._more:
+            self._waiting.append(data)
+            self._size += len(data)
+            self._behind = self._behind or self._size > _MOST_WAITING
+            self._more.notify()
+        if self._behind:
+            self._process.kill()
+
+    def close(self) -> None:
+        """What has come is decoded; nothing comes any more."""
+        with self._more:
+            self._closed = True
+            self._more.notify()
+
+    @property
+    def over(self) -> bool:
+        """Whether all is given."""
+        return not self._reading.is_alive()
+
+    def wait(self, seconds: float) -> None:
+        """Until all that came before it was closed is given, or so long."""
+        self._reading.join(seconds)
+
+    def kill(self) -> None:
+        """End it at once, and say nothing more."""
+        self._ended = lambda *_: None
+        self._process.kill()
+        self.close()
+
+    def delay(self) -> float | None:
+        """Seconds from when something was recorded until it was decoded, 95 % of the last ones."""
+        return float(np.percentile(list(self._delays), 95)) if self._delays else None
+
+    def _write(self) -> None:
+        with suppress(OSError):  # it has ended, which the other thread says
+            while True:
+                with self._more:
+                    self._more.wait_for(lambda: self._waiting or self._closed)
+                    if not self._waiting:
+                        break
+                    data = self._waiting.popleft()
+                    self._size -= len(data)
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(self._process.stdin.fileno(), view) :]
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def _read(self) -> None:
+        code, sentence = "", ""
+        if self._after is not None:
+            self._after.wait(DECODED)
+            self._after = None
+        try:
+            while header := self._process.stdout.read(HEADER.size):
+                code, sentence = self._take(header)
+                if code:
+                    break
+        except (ValueError, EOFError):
+            code, sentence = "bad_media", "what you send cannot be decoded within the limits; begin with a new recording."
+        self._process.kill()
+        ended = self._process.wait()
+        self._process.stdout.close()
+        if self._behind:
+            code, sentence = "begin_again", "this machine cannot follow; begin with a new recording."
+        elif not code and not self._closed:
+            code, sentence = "bad_media", f"what you send cannot be decoded ({ended}); begin with a new recording."
+        self.close()
+        self._ended(code, sentence)
+
+    def _take(self, header: bytes) -> tuple[str, str]:
+        """One piece of what the process says; it might be anything, should somebody have taken it over."""
+        if len(header) != HEADER.size:
+            raise EOFError
+        kind, second, a, b, c = HEADER.unpack(header)
+        if not math.isfinite(second):
+            raise ValueError
+        late = time.monotonic() - self._began - second
+        if kind != b"E" and late < -_AHEAD:
+            return "too_fast", "what you send is ahead of the clock; send it as it is recorded."
+        if kind == b"P" and 0 < a <= MOST_SIDE and 0 < b <= MOST_SIDE and c == 3:
+            image = self._array(np.uint8, (a, b, c))
+            self._delays.append(late)
+            self._picture(second, image)
+        elif kind == b"S" and 0 < a <= MOST_SAMPLES:
+            self._sound(second, self._array(np.float32, (a,)))
+        elif kind == b"E" and a <= 1000:
+            return "bad_media", self._array(np.uint8, (a,)).tobytes().decode("utf-8", "replace")
+        else:
+            raise ValueError
+        return "", ""
+
+    def _array(self, kind: type, shape: tuple[int, ...]) -> np.ndarray:
+        array = np.empty(shape, kind)
+        if self._process.stdout.readinto(memoryview(array).cast("B")) != array.nbytes:
+            raise EOFError
+        return array

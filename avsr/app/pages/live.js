@@ -1,0 +1,281 @@
+// The page /live: the door of a room, and the room.
+
+import { sendJson } from "./api.js";
+import { announce, byId, hideProblem, make, setText, showProblem } from "./dom.js";
+import { RoomLine } from "./live_line.js";
+import { Devices, listDevices } from "./live_media.js";
+import { Panel } from "./live_panel.js";
+import { LIVE_WORDS } from "./live_strings.js";
+import { addWords, chooseLanguage, currentLanguage, recall, remember, say, sayError, setLanguage, translate } from "./strings.js";
+
+const KEPT_NAME = "avsr.live.name";
+const NONE = "none"; // of a choice of devices
+
+let panel = null;
+let devices = null;
+let line = null;
+let me = 0;
+let sending = false;
+let connection = "";
+const people = new Map(); // id → {name, mode, reason}
+
+const roomId = () => location.hash.slice(1);
+
+function drawDoor() {
+  setText(byId("join-note"), say(roomId() ? "joinNote" : "newRoomNote"));
+  setText(byId("enter"), say(roomId() ? "joinRoom" : "makeRoom"));
+}
+
+function showDoor() {
+  byId("room").hidden = true;
+  byId("door").hidden = false;
+  drawDoor();
+}
+
+async function enter(event) {
+  event.preventDefault();
+  hideProblem();
+  const name = byId("name").value.trim();
+  if (!name) {
+    showProblem(sayError({ code: "no_name" }));
+    return;
+  }
+  remember(KEPT_NAME, name);
+  byId("enter").disabled = true;
+  try {
+    if (!roomId()) history.replaceState(null, "", `/live#${(await sendJson("POST", "/api/live/rooms")).room}`);
+    panel.clear();
+    people.clear();
+    line = new RoomLine(roomId(), name);
+    line.addEventListener("message", ({ detail }) => meet(detail));
+    line.addEventListener("lost", lost);
+    line.addEventListener("over", ({ detail }) => over(detail.code));
+    await line.open();
+    connect("connecting");
+    byId("door").hidden = true;
+    byId("room").hidden = false;
+    byId("room-heading").focus({ preventScroll: true });
+    await drawDevices();
+    draw();
+  } catch (error) {
+    showProblem(sayError(error));
+    drawDoor();
+  } finally {
+    byId("enter").disabled = false;
+  }
+}
+
+function connect(state) {
+  connection = state;
+  setText(byId("connection"), state && say(state));
+  byId("connection").dataset.state = state;
+}
+
+function lost() {
+  connect("reconnecting");
+  panel.dropPartials();
+  devices.stopRecording();
+}
+
+function over(code) {
+  turnOff();
+  if (code === "taken_over") showProblem(say("takenOver"));
+  else if (code) showProblem(sayError({ code }));
+  line = null;
+  showDoor();
+}
+
+const MESSAGES = {
+  hello(message) {
+    connect(connection === "reconnecting" ? "cameBack" : "connected");
+    me = panel.me = message.participant;
+    people.clear();
+    for (const { id, name, mode } of message.participants) people.set(id, { name, mode, reason: "started" });
+    panel.dropPartials();
+    if (sending) record();
+  },
+  final: (message) => panel.add(message),
+  partial: (message) => panel.partial(message),
+  joined(message) {
+    people.set(message.participant, { name: message.name, mode: people.get(message.participant)?.mode ?? null, reason: "started" });
+    panel.note(say("joined", message));
+  },
+  left(message) {
+    people.delete(message.participant);
+    panel.note(say("left", message));
+  },
+  renamed(message) {
+    const person = people.get(message.participant);
+    if (person) person.name = message.name;
+    panel.note(say("renamed", message));
+  },
+  mode(message) {
+    people.set(message.participant, { name: message.name, mode: message.mode, reason: message.reason });
+  },
+  dropped(message) {
+    const what = [
+      message.sound && say("droppedSound", { n: message.sound.toFixed(1) }),
+      message.pictures && say("droppedPictures", { n: message.pictures.toFixed(1) }),
+    ];
+    panel.note(say("dropped", { name: message.name, what: what.filter(Boolean).join(", ") }));
+  },
+  error(message) {
+    if (message.code === "begin_again") {
+      if (sending) record();
+      return;
+    }
+    if (message.code === "bad_media" || message.code === "failed") turnOff();
+    showProblem(sayError(message));
+  },
+};
+
+function meet(message) {
+  MESSAGES[message.type]?.(message);
+  draw();
+}
+
+function modeText({ mode, reason }) {
+  if (!mode) return "";
+  const why = reason && reason !== "started" ? ` · ${say(`why_${reason}`)}` : "";
+  return say(`live_${mode}`) + why;
+}
+
+function draw() {
+  const mine = people.get(me);
+  setText(byId("self-mode"), sending && mine ? modeText(mine) : "");
+  setText(byId("recording-note"), say(!sending ? "notSending" : mine?.mode ? "sending" : "preparing"));
+  setText(byId("start-text"), say(sending ? "stopSending" : "startSending"));
+  const items = [...people].map(([id, person]) => {
+    const name = id === me ? `${person.name} (${say("me")})` : person.name;
+    return make("li", {}, make("strong", { text: name }), " ", make("span", { class: "person-mode", text: id === me ? "" : modeText(person) }));
+  });
+  byId("people").replaceChildren(...items);
+}
+
+async function drawDevices() {
+  for (const [id, kind] of [["camera", "videoinput"], ["microphone", "audioinput"]]) {
+    const select = byId(id);
+    const before = select.value;
+    const found = await listDevices(kind);
+    const options = found.map((one, n) => make("option", { value: one.id, text: one.label || say("numbered", { what: say(id), n: n + 1 }) }));
+    if (!options.length) options.push(make("option", { value: "", text: say(id) }));
+    select.replaceChildren(...options, make("option", { value: NONE, text: say("noCamera") }));
+    if ([...select.options].some((option) => option.value === before)) select.value = before;
+  }
+}
+
+function chosen(id) {
+  const { value } = byId(id);
+  return value === NONE ? null : value;
+}
+
+async function turnOn() {
+  hideProblem();
+  try {
+    await devices.open(chosen("camera"), chosen("microphone"));
+  } catch (error) {
+    showProblem(sayError(error));
+    return;
+  }
+  sending = true;
+  await drawDevices();
+  record();
+  draw();
+}
+
+function turnOff() {
+  devices.close();
+  if (sending) line?.send({ type: "pause" });
+  sending = false;
+  const mine = people.get(me);
+  if (mine) mine.mode = null;
+  draw();
+}
+
+/** A recording from its beginning: at first, after a break, and where the server could not follow. */
+function record() {
+  if (!line?.isOpen) return; // the next hello begins it
+  devices.record(
+    (media) => line?.send({ type: "start", media }),
+    (data) => {
+      if (line && !line.feed(data)) record();
+    },
+  );
+}
+
+function leave() {
+  const left = line;
+  turnOff();
+  left?.leave();
+  line = null;
+  history.replaceState(null, "", "/live");
+  showDoor();
+  byId("door-heading").focus({ preventScroll: true });
+}
+
+async function copy() {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    announce(say("copied"));
+    setText(byId("connection"), say("copied"));
+  } catch {
+    showProblem(say("notCopied"));
+  }
+}
+
+function showToken() {
+  byId("token").hidden = false;
+  byId("door").hidden = true;
+  byId("room").hidden = true;
+  byId("token-form").action = `/live${location.hash}`;
+  byId("token-field").focus();
+}
+
+function drawLanguage() {
+  const button = byId("language");
+  button.lang = currentLanguage() === "ko" ? "en" : "ko";
+  button.textContent = say("otherLanguage");
+  button.setAttribute("aria-label", say("otherLanguageLabel"));
+  translate();
+  document.title = say("liveTitle");
+  drawDoor();
+  if (line) {
+    connect(connection);
+    draw();
+    drawDevices();
+  }
+  panel.drawHeld();
+}
+
+function start() {
+  addWords(LIVE_WORDS);
+  chooseLanguage();
+  panel = new Panel();
+  devices = new Devices(byId("preview"));
+  byId("name").value = recall(KEPT_NAME) ?? "";
+  drawLanguage();
+  byId("language").addEventListener("click", () => {
+    setLanguage(currentLanguage() === "ko" ? "en" : "ko", true);
+    drawLanguage();
+  });
+  byId("problem-close").addEventListener("click", () => {
+    hideProblem();
+    byId("main").focus({ preventScroll: true });
+  });
+  byId("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("main").focus();
+  });
+  byId("join").addEventListener("submit", enter);
+  byId("start").addEventListener("click", () => (sending ? turnOff() : turnOn()));
+  byId("leave").addEventListener("click", leave);
+  byId("copy").addEventListener("click", copy);
+  for (const id of ["camera", "microphone"]) byId(id).addEventListener("change", () => sending && turnOn());
+  addEventListener("hashchange", () => !line && drawDoor());
+  addEventListener("pagehide", () => line?.leave());
+  document.addEventListener("avsr:token", showToken);
+  if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname + location.hash);
+  showDoor();
+}
+
+start();

@@ -1,0 +1,99 @@
+"""The page /live in Chromium, whose camera and microphone are made files, on the real server."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.app.conftest import PATIENCE
+from tests.app.page.page_driver import WAIT_MS, wait_until
+
+expect = pytest.importorskip("playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it").expect
+
+
+@pytest.fixture
+def visit(studio, live_server):
+    """`visit(fragment)`: a fresh visitor at /live; what the page's own code gets wrong fails the test."""
+    contexts, wrongs = [], []
+
+    def start(fragment: str = "", **options):
+        context = studio.new_context(**{"locale": "ko-KR", "viewport": {"width": 1280, "height": 900}, "permissions": ["camera", "microphone"], **options})
+        contexts.append(context)
+        context.set_default_timeout(WAIT_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrongs.append(str(error)))
+        page.on("console", lambda line: "Content Security Policy" in line.text and wrongs.append(line.text))
+        page.goto(f"{live_server.url}/live{fragment}")
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert not wrongs, wrongs
+
+
+def enter(page, name: str) -> None:
+    page.fill("#name", name)
+    page.press("#name", "Enter")
+    expect(page.locator("#connection")).to_have_text("연결되었습니다.")
+
+
+def no_violation(page) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is absent: tools/install.sh --browser brings it")
+    found = axe.Axe().run(page).response["violations"]
+    assert not [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
+
+
+def test_two_people_meet_one_speaks_and_both_read_it(visit, tmp_path):
+    speaker = visit()
+    no_violation(speaker)
+    enter(speaker, "민지")
+    assert re.search(r"#[0-9a-f]{32}$", speaker.url)
+    speaker.click("#start")
+    wait_until(speaker, "document.querySelector('#preview').videoWidth > 0")
+    expect(speaker.locator("#self-mode")).to_contain_text("소리만 듣는 중", timeout=1000 * PATIENCE)  # no face is drawn
+    lines = speaker.locator("#log .line.mine")
+    expect(lines.first).to_be_visible()
+    assert "민지 (나)" in lines.first.inner_text()
+    no_violation(speaker)
+
+    reader = visit(speaker.url[speaker.url.index("#") :], viewport={"width": 360, "height": 740}, color_scheme="dark")
+    enter(reader, "서준")
+    text = lines.first.locator(".words").inner_text()
+    expect(reader.locator("#log .line .words").first).to_have_text(text)  # what was said before
+    expect(reader.locator("#people")).to_contain_text("민지")
+    assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    no_violation(reader)
+
+    reader.fill("#search", text)
+    expect(reader.locator("#found")).to_contain_text("줄 찾음")
+    reader.fill("#search", "")
+    reader.select_option("#format", "srt")
+    with reader.expect_download() as download:
+        reader.click("#export")
+    download.value.save_as(tmp_path / "a.srt")
+    assert re.match(r"1\n00:00:\d\d,\d{3} --> 00:00:\d\d,\d{3}\n민지: ", (tmp_path / "a.srt").read_text("utf-8"))
+    reader.select_option("#size", "200")
+    assert reader.evaluate("parseFloat(getComputedStyle(document.querySelector('#log')).fontSize)") >= 2 * 16
+    reader.click("#hold")
+    expect(reader.locator("#held")).to_contain_text("멈춰")
+    reader.click("#leave")
+    expect(reader.locator("#door-heading")).to_be_visible()
+    expect(speaker.locator("#log")).to_contain_text("서준 님이 나갔습니다.")
+
+
+def test_only_final_lines_are_read_out(visit):
+    page = visit()
+    enter(page, "민지")
+    log = page.locator("#log")
+    assert (log.get_attribute("role"), log.get_attribute("aria-relevant")) == ("log", "additions")
+    assert page.locator("#partials").get_attribute("aria-hidden") == "true"
+    assert not page.evaluate("document.querySelector('#log').contains(document.querySelector('#partials'))")
+
+
+def test_a_room_that_is_none_is_said_in_words(visit):
+    page = visit("#" + "0" * 32)
+    page.fill("#name", "민지")
+    page.click("#enter")
+    expect(page.locator("#problem-text")).to_contain_text("그런 방이 없거나 끝났습니다.")
