@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
+from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder
 from espnet2.asr.encoder.rnn_encoder import RNNEncoder
 from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
+from espnet2.asr.encoder.whisper_encoder import OpenAIWhisperEncoder
 from espnet2.asr.specaug.specaug import SpecAug
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.collate_fn import CommonCollateFn
@@ -22,10 +24,12 @@ from espnet2.utils.types import str_or_none
 from avsr.errors import AvsrError
 from avsr.model.audio_encoder import AudioEncoder
 from avsr.model.avsr_model import FUSIONS, LIP_ENCODERS, AVSRModel, ModelConfig
+from avsr.model.whisper_encoder import WhisperAudioEncoder
 from avsr.noise.corruption import PictureCorruption, SoundCorruption
 from avsr.text.tokens import load_tokenizer
 from avsr.training.augment import Augmentation
 from avsr.training.data import add_data_types
+from avsr.training.initial import check_frozen
 from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.trainer import SafeTrainer
 
@@ -98,9 +102,13 @@ class AVSRTask(AbsTask):
         if crop != looked_at:
             raise AvsrError(f"augment_conf.crop_size is {crop} and model_conf.lip_conf.crop_size is {looked_at}: make them equal")
         try:
-            return AVSRModel(len(tokenizer), config)
+            model = AVSRModel(len(tokenizer), config)
+        except AvsrError:
+            raise
         except (TypeError, ValueError, AssertionError) as error:
             raise AvsrError(f"no model can be made from model_conf ({error}): correct that field") from error
+        check_frozen(getattr(args, "freeze_param", None) or [], dict(model.named_parameters()))
+        return model
 
 
 def make_augmentation(conf: dict) -> Augmentation:
@@ -123,20 +131,30 @@ def check_parts(config: ModelConfig) -> None:
     fixed = {"output_size"}
     lips = _chosen(config.lip_conf, "encoder", LIP_ENCODERS, "lip_conf.encoder")
     _check_fields(config.lip_conf, inspect.signature(lips).parameters.keys() - fixed | {"encoder"}, "model_conf.lip_conf")
-    _check_part(config.audio_conf, AudioEncoder, fixed, "audio_conf")
+    if "encoder_conf" in config.lip_conf:
+        _check_part(config.lip_conf["encoder_conf"] or {}, *_CONFORMER, "lip_conf.encoder_conf")
+    encoder, set_here = _chosen(config.audio_conf, "encoder", _SEQUENCE_ENCODERS, "audio_conf.encoder")
+    if encoder is OpenAIWhisperEncoder:
+        own = inspect.signature(WhisperAudioEncoder).parameters.keys() - fixed | {"encoder"}
+        _check_fields(config.audio_conf, own, "model_conf.audio_conf")
+    else:
+        _check_part(config.audio_conf, AudioEncoder, fixed, "audio_conf")
     fusion = _chosen({"fusion": config.fusion}, "fusion", FUSIONS, "fusion")
     _check_part(config.fusion_conf, fusion, {"size", "vocabulary"}, "fusion_conf")
     _check_part(config.decoder_conf, TransformerDecoder, {"vocab_size", "encoder_output_size"}, "decoder_conf")
-    encoder, set_here = _chosen(config.audio_conf, "encoder", _SEQUENCE_ENCODERS, "audio_conf.encoder")
-    _check_part(config.audio_conf.get("encoder_conf") or {}, encoder, {"input_size", *fixed, *set_here}, "audio_conf.encoder_conf")
+    _check_part(config.audio_conf.get("encoder_conf") or {}, encoder, set_here, "audio_conf.encoder_conf")
     _check_part(config.audio_conf.get("specaug_conf") or {}, SpecAug, set(), "audio_conf.specaug_conf")
 
 
-# With what `avsr.model.audio_encoder` itself sets.
+# With what `avsr.model` itself sets.
+_SIZES = {"input_size", "output_size"}
+_CONFORMER = ConformerEncoder, {*_SIZES, "input_layer", "rel_pos_type"}
 _SEQUENCE_ENCODERS = {
-    "conformer": (ConformerEncoder, ("input_layer", "rel_pos_type")),
-    "transformer": (TransformerEncoder, ("input_layer",)),
-    "rnn": (RNNEncoder, ("subsample",)),
+    "conformer": _CONFORMER,
+    "e_branchformer": (EBranchformerEncoder, {*_SIZES, "input_layer", "rel_pos_type"}),
+    "transformer": (TransformerEncoder, {*_SIZES, "input_layer"}),
+    "rnn": (RNNEncoder, {*_SIZES, "subsample"}),
+    "whisper": (OpenAIWhisperEncoder, {"input_size"}),
 }
 
 

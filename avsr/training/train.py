@@ -15,6 +15,7 @@ from avsr.lips.mouth_clip import FPS
 from avsr.media.audio import SAMPLE_RATE
 from avsr.tables import as_number, read_table, write_table
 from avsr.training.checkpoint import mend_checkpoint
+from avsr.training.initial import initial_arguments
 
 DATA_FILES = (("wav.scp", "speech", "sound"), ("video.scp", "video", "mouth_clip"), ("text", "text", "text"))
 _ALIGN, _SHAPE = ("align", "align", "text"), ("shape.scp", "shape", "mouth_shape")
@@ -178,7 +179,10 @@ def main(argv: list[str] | None = None) -> int:
         said, start_from = mend_checkpoint(args.exp)
         if said:
             print(said, file=sys.stderr, flush=True)
-        command += shape_arguments(_stats(args.exp)) + start_from + passed_on
+        config = overridden(read_yaml(args.config), passed_on)
+        # What a torn checkpoint leaves is further on than what training began from; the last --init_param counts.
+        more = passed_on + start_from if start_from else initial_arguments(config, passed_on, args.tokens, args.exp)
+        command += shape_arguments(_stats(args.exp)) + more
     except AvsrError as error:
         print(error, file=sys.stderr)
         return 1
