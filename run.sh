@@ -147,12 +147,25 @@ stage_statistics() {
         --data "$dump" --tokens "$dump/tokens" --exp "$exp/avsr"
 }
 
+pack_shards() {
+    inputs "$dump" "train dev" text align utt2spk video.scp wav.scp shape.scp
+    once "packs $dump/{train,dev} into $dump/shards" "$dump/shards/.done" \
+        "${input[@]}" --output "$dump/shards/train/shards.json" --output "$dump/shards/dev/shards.json" \
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.shards --data "$dump" --out "$dump/shards" --nj "$nj"
+}
+
 stage_train() {
+    local source=(--data "$dump") from=()
+    if [[ "$shards" == true ]]; then
+        pack_shards
+        source=(--shards "$dump/shards") from=(--option shards)
+    fi
     inputs "$dump" "train dev" text align utt2dur video.scp wav.scp shape.scp
     once "trains $exp/avsr on $dump/train (all it says: $exp/avsr/train.log)" "$exp/avsr/.done" \
         "${input[@]}" --input "$dump/tokens/tokens.txt" --input "$train_config" --option "seed $seed $train_args" \
+        ${from[@]+"${from[@]}"} \
         --output "$exp/avsr/valid.acc.ave.pth" --resumes "$exp/avsr" --log "$exp/avsr/train.log" \
-        -- ${train[@]+"${train[@]}"} python -m avsr.training.train --config "$train_config" --data "$dump" \
+        -- ${train[@]+"${train[@]}"} python -m avsr.training.train --config "$train_config" "${source[@]}" \
         --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" ${espnet[@]+"${espnet[@]}"}
 }
 

@@ -22,6 +22,7 @@ where it stopped.
   --decode_config FILE (default: the recipe's conf/decode.yaml)
   --lm_text "FILE..."  more text for the language model, one sentence a line (default: the training's own alone)
   --half true|false    pack the model's matrices in 16 bits, for half the size (default: false)
+  --shards true|false  pack what is trained on into shards, and train from those (docs/scale.md; default: false)
   --train_args "..."   more options for ESPnet's training, such as "--max_epoch 3"
   --noise DIR          recordings for the benchmark (street, restaurant, ...; default: none, and no cells with any)
   --baselines "..."    what the benchmark holds the model against, each trained as long as the model (default:
@@ -55,12 +56,12 @@ fail() { # a mistake in the command line
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
     mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
-    lm_text noise baselines)
+    lm_text noise baselines shards)
 recipe='' recipe_dir='' data='' first=1 last='' ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$((cores > 4 ? 4 : cores))"
 train_config='' decode_config='' train_args=''
 mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
-token_type=jamo vocab_size='' lm_text='' noise='' remember=true
+token_type=jamo vocab_size='' lm_text='' noise='' remember=true shards=false
 BASELINES=(audio_only lip_only concatenation constant_weight lipnet) # those of avsr/training/baselines.py
 baselines="${BASELINES[*]}"
 min_seconds=0.4 max_seconds=20 min_face=0.5
@@ -113,6 +114,7 @@ set_option() { # set_option NAME [VALUE]
         seed) seed="$(whole_number "$1" "$2" 0)" ;;
         mouth_only) mouth_only="$(one_of "$1" "$2" true false)" ;;
         half) half="$(one_of "$1" "$2" true false)" ;;
+        shards) shards="$(one_of "$1" "$2" true false)" ;;
         ready_clips) ready_clips="$(one_of "$1" "$2" true false)" ;;
         speech) speech="$(one_of "$1" "$2" true false)" ;;
         token_type) token_type="$(one_of "$1" "$2" jamo char bpe)" ;;

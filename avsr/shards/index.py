@@ -1,8 +1,8 @@
 """What a split's shards hold: shards.json, small and for people too, and index.npz, a few bytes for each utterance.
 
 A shard is a tar as WebDataset reads it: the members of an utterance lie behind one another and share their name up to the first dot,
-NNNNNNNNN.json (utt, speaker, text, word times, the mouth clip's confidence), .mp4 (mouth clip), .flac or .wav (sound), .npy (the
-mouth's shape), those that it has.
+NNNNNNNNN.json (utt, speaker, text, word times, the mouth clip's confidence), .mp4 (mouth clip) or .gray (its pictures, a byte a pixel),
+.flac or .wav (sound), .npy (the mouth's shape), those that it has.
 """
 
 from __future__ import annotations

@@ -9,37 +9,40 @@ import os
 import shutil
 import tarfile
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from avsr.errors import AvsrError, LabelError, MediaError
 from avsr.files import digest, replace_file, written_beside
+from avsr.large_tables import LargeTable
 from avsr.media.audio import SAMPLE_RATE
 from avsr.processes import progress, work_off
 from avsr.shards.index import INDEX, MANIFEST, Index, Manifest, Shard, join_indices, make_index, parse_index, parse_manifest
-from avsr.tables import read_table, write_lines
+from avsr.tables import write_lines
 
 TABLES = ("text", "utt2spk", "align", "video.scp", "wav.scp", "shape.scp")
 _PARTS = ".parts"  # of shards that are finished, until all are
-Row = tuple[str, dict[str, str]]  # an utterance and what each table says of it
 
 
-def pack_split(data: Path, out: Path, *, size: int = 500, seed: int = 1, nj: int = 1) -> Manifest:
+def pack_split(data: Path, out: Path, *, size: int = 500, seed: int = 1, nj: int = 1, raw: bool = False) -> Manifest:
     """Pack the data directory of a split into `out`, utterances in an order drawn by `seed`: each shard is a fair sample.
 
     Args:
         size: utterances a shard.
         nj: processes.
+        raw: pictures and sound as they are decoded, in some ten times the space, so that training need not decode them.
 
     What cannot be packed is left out, and listed with the reason in failed.tsv.
 
     AvsrError: a table is broken, or nothing can be packed.
     """
-    tables = {name: read_table(data / name) for name in TABLES if (data / name).exists()}
+    _tables.cache_clear()  # they may have been written again
+    tables = _tables(data)
     if not {"video.scp", "wav.scp"} & tables.keys() or "text" not in tables:
         raise AvsrError(f"{data}: has no text, or neither wav.scp nor video.scp; run the format and filter stages first.")
-    state = _state(tables, size, seed)
+    state = _state(tables, size, seed, raw)
     made = out / MANIFEST
     if made.exists() and parse_manifest(made.read_bytes(), made).source == state:
         return parse_manifest(made.read_bytes(), made)
@@ -48,14 +51,12 @@ def pack_split(data: Path, out: Path, *, size: int = 500, seed: int = 1, nj: int
     if not (out / _PARTS / state).is_dir():
         shutil.rmtree(out / _PARTS, ignore_errors=True)  # of other tables or another seed
         (out / _PARTS / state).mkdir(parents=True)
-    utterances = sorted(tables["text"])
-    order = np.random.default_rng(seed).permutation(len(utterances))
-    rows: list[Row] = [(utterances[i], {name: table[utterances[i]] for name, table in tables.items() if utterances[i] in table}) for i in order]
-    # Numbers are of the rows, so that each process writes its own without asking the others.
-    jobs = [(number, first) for number, first in enumerate(range(0, len(rows), size))]
-    waiting = [(number, first, rows[first : first + size]) for number, first in jobs if not _part(out, state, number).exists()]
+    order = np.random.default_rng(seed).permutation(len(tables["text"]))
+    # Rows of `text`, which each process looks up in the tables for itself.
+    jobs = [(number, first, order[first : first + size]) for number, first in enumerate(range(0, len(order), size))]
+    waiting = [job for job in jobs if not _part(out, state, job[0]).exists()]
     with progress(f"shards of {data.name}", len(jobs), len(jobs) - len(waiting)) as advance:
-        for (number, *_), reason in work_off(waiting, _pack_shard, (out, state), nj):
+        for (number, *_), reason in work_off(waiting, _pack_shard, (data, out, state, raw), nj):
             if reason is not None:
                 raise AvsrError(f"{out / shard_name(number)}: could not be written ({reason}); run the command again.")
             advance()
@@ -67,15 +68,20 @@ def shard_name(number: int) -> str:
     return f"shard-{number:06d}.tar"
 
 
-def _state(tables: Mapping[str, Mapping[str, str]], size: int, seed: int) -> str:
+@lru_cache(maxsize=1)
+def _tables(data: Path) -> dict[str, LargeTable]:
+    return {name: LargeTable(data / name) for name in TABLES if (data / name).exists()}
+
+
+def _state(tables: Mapping[str, Mapping[str, str]], size: int, seed: int, raw: bool) -> str:
     """A hash of the tables, the clips' sizes and times, and the options."""
-    total = hashlib.sha256(f"{size} {seed}\n".encode())
+    total = hashlib.sha256(f"{size} {seed} {raw}\n".encode())
     for name, table in tables.items():
-        for utterance in sorted(table):
-            total.update(f"{name} {utterance} {table[utterance]}".encode())
+        for utterance, value in table.items():
+            total.update(f"{name} {utterance} {value}".encode())
             if name.endswith(".scp"):
                 try:
-                    file = os.stat(table[utterance])
+                    file = os.stat(value)
                     total.update(f" {file.st_size} {file.st_mtime_ns}".encode())
                 except OSError:
                     total.update(b" absent")
@@ -86,15 +92,17 @@ def _part(out: Path, state: str, number: int) -> Path:
     return out / _PARTS / state / f"{number:06d}.npz"
 
 
-def _pack_shard(job: tuple[int, int, list[Row]], out: Path, state: str) -> str | None:
+def _pack_shard(job: tuple[int, int, np.ndarray], data: Path, out: Path, state: str, raw: bool) -> str | None:
     """Write one shard, then its part of the index, which says that it is whole."""
     number, first, rows = job
-    placed, failed = [], ["utt\treason"]
+    tables, placed, failed = _tables(data), [], ["utt\treason"]
     with written_beside(out / shard_name(number)) as temporary, open(temporary, "wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            for place, (utterance, values) in enumerate(rows):
+            for place, row in enumerate(rows.tolist()):
+                utterance = tables["text"].key(row)
+                values = {name: table[utterance] for name, table in tables.items() if utterance in table}
                 try:
-                    members, frames, samples = _members(utterance, values)
+                    members, frames, samples = _members(utterance, values, raw)
                 except (MediaError, LabelError) as error:
                     failed.append(f"{utterance}\t{' '.join(str(error).split())}")
                     continue
@@ -109,8 +117,9 @@ def _pack_shard(job: tuple[int, int, list[Row]], out: Path, state: str) -> str |
     return None
 
 
-def _members(utterance: str, values: dict[str, str]) -> tuple[list[tuple[str, bytes]], int, int]:
+def _members(utterance: str, values: dict[str, str], raw: bool) -> tuple[list[tuple[str, bytes]], int, int]:
     """(suffix, bytes) of each member, .json first, and how many frames and samples there are; errors as of the readers."""
+    from avsr.lips.mouth_clip import load_mouth_clip
     from avsr.lips.mouth_shape import load_mouth_shape
 
     about: dict = {"utt": utterance, "text": values["text"]}
@@ -123,12 +132,12 @@ def _members(utterance: str, values: dict[str, str]) -> tuple[list[tuple[str, by
             about |= {name: beside[name] for name in ("start", "confidence")}
         except (ValueError, KeyError, TypeError) as error:
             raise MediaError(f"{path.with_suffix('.json')}: not the confidence of a mouth clip ({error!r}); crop it again.") from error
-        members.append((".mp4", _read(path)))
+        members.append((".gray", load_mouth_clip(path).frames.tobytes()) if raw else (".mp4", _read(path)))
         frames = len(about["confidence"])
     if "wav.scp" in values:
         path = Path(values["wav.scp"])
         samples = _samples(path)
-        members.append((path.suffix.lower(), _read(path)))
+        members.append((".wav", _as_wav(path)) if raw else (path.suffix.lower(), _read(path)))
     if "shape.scp" in values:
         load_mouth_shape(values["shape.scp"])
         members.append((".npy", _read(Path(values["shape.scp"]))))
@@ -147,6 +156,16 @@ def _samples(path: Path) -> int:
     if info.samplerate != SAMPLE_RATE or info.channels != 1:
         raise MediaError(f"{path}: is {info.samplerate} Hz with {info.channels} channels, not {SAMPLE_RATE} Hz mono; run the crops stage.")
     return info.frames
+
+
+def _as_wav(path: Path) -> bytes:
+    """The same samples, in the precision that they are kept in."""
+    import soundfile
+
+    buffer, kept = io.BytesIO(), soundfile.info(str(path)).subtype
+    samples, rate = soundfile.read(str(path), dtype="int16" if kept == "PCM_16" else "float32")
+    soundfile.write(buffer, samples, rate, format="WAV", subtype="PCM_16" if kept == "PCM_16" else "FLOAT")
+    return buffer.getvalue()
 
 
 def _read(path: Path) -> bytes:

@@ -17,7 +17,8 @@ from espnet2.train.dataset import AbsDataset
 from torch.utils.data import DataLoader
 
 from avsr.errors import AvsrError, MediaError
-from avsr.lips.mouth_clip import decode_mouth_clip
+from avsr.lips.crop import SIDE
+from avsr.lips.mouth_clip import MouthClip, decode_mouth_clip
 from avsr.lips.mouth_shape import load_mouth_shape
 from avsr.shards.order import Dealing, epoch_batches, in_order, share
 from avsr.shards.store import ShardStore
@@ -71,8 +72,7 @@ class ShardDataset(AbsDataset):
         if "speech" in self.kept:
             data["speech"] = self.sound(row, members)
         if "video" in self.kept:
-            clip = decode_mouth_clip(io.BytesIO(members[".mp4"]), about, self._where(row))
-            data["video"] = clip.frames, clip.confidence
+            data["video"] = self._pictures(row, members, about)
         if "shape" in self.kept and ".npy" in members:
             data["shape"] = load_mouth_shape(io.BytesIO(members[".npy"]))
         # The preprocessor draws from numpy's global generator, as ESPnet's do.
@@ -96,6 +96,17 @@ class ShardDataset(AbsDataset):
         except tarfile.HeaderError as error:
             raise MediaError(f"{self._where(row)}: is damaged ({error}); fetch or pack the shards again.") from error
         return found
+
+    def _pictures(self, row: int, members: dict[str, bytes], about: dict) -> tuple[np.ndarray, np.ndarray]:
+        if ".gray" not in members:
+            clip = decode_mouth_clip(io.BytesIO(members[".mp4"]), about, self._where(row))
+            return clip.frames, clip.confidence
+        try:
+            frames = np.frombuffer(members[".gray"], np.uint8).reshape(-1, SIDE, SIDE).copy()
+            clip = MouthClip(frames, np.asarray(about["confidence"], np.float32))
+        except (ValueError, KeyError) as error:
+            raise MediaError(f"{self._where(row)}: not the pictures of a mouth clip ({error}); pack the shards again.") from error
+        return clip.frames, clip.confidence
 
     def sound(self, row: int, members: dict[str, bytes] | None = None) -> np.ndarray:
         """(n,) float32 samples at 16 kHz."""

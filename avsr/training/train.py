@@ -10,10 +10,11 @@ from pathlib import Path
 
 from avsr.errors import AvsrError, LabelError
 from avsr.files import read_yaml
+from avsr.large_tables import LargeTable, common_keys
 from avsr.lips.crop import SIDE
 from avsr.lips.mouth_clip import FPS
 from avsr.media.audio import SAMPLE_RATE
-from avsr.tables import as_number, read_table, write_table
+from avsr.tables import as_number, write_table
 from avsr.training.checkpoint import mend_checkpoint
 from avsr.training.initial import initial_arguments
 
@@ -66,21 +67,17 @@ def write_shapes(directory: Path, out: Path, streams: str = "both") -> None:
     Of the utterances that have what `streams` names, or all that the directory has of it: what is listed here is trained on.
     LabelError where an utterance of `text` has no duration, or where nothing is left.
     """
-    seconds = read_table(directory / "utt2dur", filled=True)
+    seconds = LargeTable(directory / "utt2dur")
     wanted = {file for file, *_ in DATA_FILES if (directory / file).exists()} - STREAMS[streams]
     seen = "video.scp" in wanted
-    utterances = read_table(directory / "text")
-    for file in sorted(wanted - {"text"}):
-        rows = read_table(directory / file)
-        utterances = {utterance: text for utterance, text in utterances.items() if utterance in rows}
-    if not utterances:
-        raise LabelError(f"{directory}: no utterance has all of {', '.join(sorted(wanted))}; run the crops and format stages again.")
     rows = {}
-    for utterance in utterances:
+    for utterance in common_keys([LargeTable(directory / file) for file in sorted({*wanted, "text"})]):
         lasting = as_number(seconds.get(utterance, ""))
         if lasting is None:
             raise LabelError(f"{directory / 'utt2dur'}: has no seconds for {utterance}; run the filter stage again.")
         rows[utterance] = f"{round(lasting * FPS)},{SIDE},{SIDE}" if seen else str(round(lasting * SAMPLE_RATE))
+    if not rows:
+        raise LabelError(f"{directory}: no utterance has all of {', '.join(sorted(wanted))}; run the crops and format stages again.")
     (out / ("speech_shape" if seen else "video_shape")).unlink(missing_ok=True)  # of a run on other streams
     write_table(out / ("video_shape" if seen else "speech_shape"), rows)
 
@@ -222,7 +219,7 @@ def _table_command(args: argparse.Namespace, config: dict, shapes: bool) -> list
     # Before a training too: its streams may be others than those of the statistics stage.
     write_all_shapes(args.data, args.exp, args.streams)
     (lengths,) = (_stats(args.exp) / "train").glob("*_shape")
-    command += schedule_arguments(config, len(read_table(lengths)))
+    command += schedule_arguments(config, len(LargeTable(lengths)))
     if args.streams != "lips" and (train / "wav.scp").exists() and config.get("noise_scp") is None:
         command += ["--noise_scp", str(train / "wav.scp")]  # the corpus's own voices make the babble
     return command if args.collect_stats else command + shape_arguments(_stats(args.exp))

@@ -68,6 +68,15 @@ def test_an_utterance_is_what_the_tables_give(dump, shards, tokens):
         assert all(np.array_equal(arrays[kind], wanted[kind]) for kind in wanted)
 
 
+def test_raw_pictures_and_sound_are_the_same_ones(dump, shards, tokens, tmp_path):
+    assert shards_main(["--data", str(dump), "--out", str(tmp_path), "--size", "4", "--nj", "1", "--raw"]) == 0
+    one, other = (dataset(where, tokens, train=True) for where in (shards, tmp_path))
+    assert {".json", ".gray", ".wav", ".npy"} == other.members(0).keys()
+    for row in range(len(one.index)):
+        (name, arrays), (same_name, same_arrays) = one[row, 1], other[row, 1]
+        assert name == same_name and all(np.array_equal(arrays[kind], same_arrays[kind]) for kind in arrays)
+
+
 def test_no_number_of_loaders_and_no_interruption_changes_a_batch(shards, tokens):
     whole = [told(factory(dataset(shards, tokens, train=True)).build_iter(epoch)) for epoch in (1, 2, 3)]
     assert not same(whole[0], whole[1])
