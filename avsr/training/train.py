@@ -206,8 +206,10 @@ def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
     shapes = float((config.get("model_conf") or {}).get("shape_weight") or 0) > 0
     command += _shard_command(args, config, shapes) if args.shards else _table_command(args, config, shapes)
     if int(config.get("ngpu") or 0) > 1:
-        # A process a card. An utterance may use one stream alone: the other's weights then have no gradient.
-        command += ["--multiprocessing_distributed", "true", "--unused_parameters", "true"]
+        command += ["--multiprocessing_distributed", "true"]  # a process a card
+    if int(config.get("ngpu") or 0) > 1 or config.get("dist_launcher") or int(config.get("dist_world_size") or os.environ.get("WORLD_SIZE") or 1) > 1:
+        # An utterance may use one stream alone: the other's weights then have no gradient.
+        command += ["--unused_parameters", "true"]
     return command + ["--output_dir", str(args.exp)]
 
 
