@@ -105,7 +105,7 @@ class LargeTable(Mapping[str, str]):
         return len(self._starts)
 
     def __iter__(self) -> Iterator[str]:
-        return map(self.key, range(len(self)))
+        return (key for key, _ in self.items())
 
     def key(self, row: int) -> str:
         """The id of a row, counted from 0 in the order of ids."""
@@ -117,7 +117,15 @@ class LargeTable(Mapping[str, str]):
 
     def items(self) -> Iterator[tuple[str, str]]:  # type: ignore[override]
         """All rows, each read once."""
-        return ((self.key(row), self.value(row)) for row in range(len(self)))
+        if not self._as_filed:
+            yield from ((self.key(row), self.value(row)) for row in range(len(self)))
+            return
+        for rows in self._parts():
+            first, span = int(self._starts[rows[0]]), slice(rows[0], rows[-1] + 1)
+            data = self._read(first, self._ends[rows[-1]])
+            places = ((part[span] - first).tolist() for part in (self._starts, self._key_ends, self._ends))
+            for start, key_end, end in zip(*places, strict=True):
+                yield self.decoded(data[start:key_end], first + start), self.decoded(data[key_end:end], first + key_end).strip()
 
     def __getitem__(self, key: str) -> str:
         row = self._find(key)
@@ -147,8 +155,16 @@ class LargeTable(Mapping[str, str]):
         return low
 
     def _text(self, start: int, end: int) -> str:
+        return self.decoded(self._read(start, end), int(start))
+
+    def starts(self, rows: np.ndarray) -> list[int]:
+        """Where the lines of these rows begin in the file."""
+        return self._starts[rows].tolist()
+
+    def decoded(self, data: bytes, start: int) -> str:
+        """The text of bytes that stand at `start` of the file."""
         try:
-            return self._read(start, end).decode("utf-8")
+            return data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise LabelError(f"{self.path} is not UTF-8 (byte {start + error.start}): run the stage that writes it again.") from None
 
@@ -162,7 +178,7 @@ def common_keys(tables: Sequence[LargeTable]) -> Iterator[str]:
         keys = tables[0].keys_of(rows, width)
         if any((table.keys_of(rows, width) != keys).any() for table in tables[1:]):
             break
-        yield from (tables[0].key(int(row)) for row in rows)
+        yield from map(tables[0].decoded, keys.tolist(), tables[0].starts(rows))
         done += len(rows)
     places = [done] * len(tables)
     while all(place < len(table) for place, table in zip(places, tables, strict=True)):
