@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import http.client
 import logging
 import os
 import re
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,7 +119,7 @@ class ShardStore:
                     while block := source.read(_BLOCK):
                         total.update(block)
                         target.write(block)
-            except (OSError, urllib.error.URLError, _CommandFailed) as error:
+            except (OSError, http.client.HTTPException, _CommandFailed) as error:
                 reason = str(error) or type(error).__name__
                 continue
             if shard is None or total.hexdigest() == shard.sha256:

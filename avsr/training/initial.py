@@ -33,6 +33,8 @@ def initial_arguments(config: dict, passed_on: list[str], tokens: Path, exp: Pat
 
     AvsrError: a file cannot be used, or parts that have a row for each token are wanted of a model of other tokens.
     """
+    split = (word.split("=", 1) if word.startswith("--init_param=") else [word] for word in passed_on)
+    passed_on = [word for words in split for word in words]
     first, stop = named(passed_on, "init_param")
     given = passed_on[first:stop] if stop else [str(value) for value in config.get("init_param") or []]
     if not given:

@@ -26,6 +26,7 @@ def test_a_packed_model_of_the_same_tokens_is_what_training_starts_from(run, pac
     assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
     assert initial_arguments({"init_param": [str(packed)]}, typed[:2], run[2], tmp_path) == [*typed[:2], "--init_param", made[3]]
     assert initial_arguments({}, typed[:2], run[2], tmp_path) == typed[:2]
+    assert initial_arguments({}, [f"--init_param={packed}"], run[2], tmp_path) == ["--init_param", made[3]]
 
 
 @pytest.mark.parametrize("kind", ["zip", "pth with its config", "pth alone"])
