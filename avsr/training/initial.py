@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avsr.decoding.packed import load_packed, read_weights
 from avsr.errors import AvsrError
 from avsr.files import read_yaml, replace_file
 
@@ -78,21 +79,35 @@ def _usable(given: str, tokens: Path, folder: Path) -> str:
 
 
 def _packed(path: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
-    from avsr.decoding.packed import load_packed
-
     packed = load_packed(path)
     return packed.model.state_dict(), packed.tokenizer.token_list
 
 
 def _trained(path: Path) -> tuple[dict[str, torch.Tensor], list[str] | None]:
     """Its weights; its tokens where the config.yaml beside it leads to them, else None."""
-    from avsr.decoding.packed import read_weights
     from avsr.text.tokens import load_tokenizer
 
     config = path.with_name("config.yaml")
     folder = read_yaml(config).get("token_dir") if config.is_file() else None
     known = load_tokenizer(Path(folder)).token_list if folder and Path(folder).is_dir() else None
     return read_weights(path), known
+
+
+def check_fits(given: Iterable[str], model: Mapping[str, torch.Tensor]) -> None:
+    """AvsrError where what training is to start from (as `initial_arguments` gives it) is not of the model's sizes, or of other parts."""
+    for value in given:
+        name, source, target, left_out = [*value.split(":"), "", "", ""][:4]
+        for key, weights in read_weights(Path(name)).items():
+            if any(key.startswith(prefix) for prefix in left_out.split(",") if prefix) or not key.startswith(source):
+                continue
+            inner = key[len(source) + 1 :] if source else key
+            own = model.get(f"{target}.{inner}" if target else inner)
+            if own is None or own.shape != weights.shape:
+                has = "has none" if own is None else f"has {tuple(own.shape)}"
+                raise AvsrError(
+                    f"--init_param {name}: its {key} has the sizes {tuple(weights.shape)}, the model of the training configuration {has}; "
+                    "give the configuration that it was trained with, name a part that fits, or leave out what does not (--ignore_init_mismatch true)."
+                )
 
 
 def check_frozen(wanted: Iterable[str], names: Iterable[str]) -> None:

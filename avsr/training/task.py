@@ -33,7 +33,7 @@ from avsr.shards.store import ShardStore
 from avsr.text.tokens import load_tokenizer
 from avsr.training.augment import Augmentation
 from avsr.training.data import add_data_types
-from avsr.training.initial import check_frozen
+from avsr.training.initial import check_fits, check_frozen
 from avsr.training.preprocessor import AVSRPreprocessor
 from avsr.training.shard_data import ShardDataset, ShardIterFactory
 from avsr.training.trainer import SafeTrainer
@@ -140,6 +140,8 @@ class AVSRTask(AbsTask):
             raise
         except (TypeError, ValueError, AssertionError) as error:
             raise AvsrError(f"no model can be made from model_conf ({error}): correct that field") from error
+        if not getattr(args, "ignore_init_mismatch", False):
+            check_fits(getattr(args, "init_param", None) or [], model.state_dict())
         check_frozen(getattr(args, "freeze_param", None) or [], dict(model.named_parameters()))
         return model
 

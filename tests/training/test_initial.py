@@ -61,6 +61,18 @@ def test_what_is_not_there_is_a_sentence(run, packed, tmp_path):  # noqa: F811
         initial_arguments({}, ["--init_param", f"{packed}:lips:lips"], run[2], tmp_path)
 
 
+def test_what_is_of_other_sizes_is_a_sentence(run, packed, tmp_path):  # noqa: F811
+    args = argparse.Namespace(token_dir=str(run[2]), model_conf=TINY | {"size": 16}, augment_conf={})
+    for part in ("", ":decoder:decoder"):
+        args.init_param = initial_arguments({}, ["--init_param", f"{packed}{part}"], run[2], tmp_path)[1:]
+        with pytest.raises(AvsrError, match=r"tiny.pth: its \S+ has the sizes .*32.*, the model of the training configuration has "):
+            AVSRTask.build_model(args)
+    args.ignore_init_mismatch = True
+    AVSRTask.build_model(args)
+    args.model_conf, args.ignore_init_mismatch = TINY, False
+    AVSRTask.build_model(args)
+
+
 def test_a_part_is_frozen_by_its_name_or_it_is_a_sentence(run):  # noqa: F811
     args = argparse.Namespace(token_dir=str(run[2]), model_conf=TINY, augment_conf={}, freeze_param=["lip_encoder.lstm", "decoder"])
     AVSRTask.build_model(args)

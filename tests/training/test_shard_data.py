@@ -23,7 +23,7 @@ from avsr.training.shard_data import Neighbours, ShardDataset, ShardIterFactory
 from avsr.training.task import AVSRTask, PictureBytes, dealing
 from avsr.training.train import data_arguments, trained_streams
 from avsr.training.train import main as train_main
-from tests.shards.conftest import WORDS, make_split
+from tests.shards.conftest import WORDS, dump, make_split, shards  # noqa: F401
 
 NAMES = ("speech", "video", "align", "shape")
 
@@ -56,7 +56,7 @@ def same(one, other) -> bool:
     )
 
 
-def test_an_utterance_is_what_the_tables_give(dump, shards, tokens):
+def test_an_utterance_is_what_the_tables_give(dump, shards, tokens):  # noqa: F811
     data = dataset(shards, tokens, train=False)
     given = [word for word in data_arguments(dump / "train", dump / "dev", shapes=True) if word.startswith(str(dump / "train"))]
     preprocess = AVSRPreprocessor(False, load_tokenizer(tokens), Augmentation())
@@ -68,7 +68,7 @@ def test_an_utterance_is_what_the_tables_give(dump, shards, tokens):
         assert all(np.array_equal(arrays[kind], wanted[kind]) for kind in wanted)
 
 
-def test_raw_pictures_and_sound_are_the_same_ones(dump, shards, tokens, tmp_path):
+def test_raw_pictures_and_sound_are_the_same_ones(dump, shards, tokens, tmp_path):  # noqa: F811
     assert shards_main(["--data", str(dump), "--out", str(tmp_path), "--size", "4", "--nj", "1", "--raw"]) == 0
     one, other = (dataset(where, tokens, train=True) for where in (shards, tmp_path))
     assert {".json", ".gray", ".wav", ".npy"} == other.members(0).keys()
@@ -77,7 +77,7 @@ def test_raw_pictures_and_sound_are_the_same_ones(dump, shards, tokens, tmp_path
         assert name == same_name and all(np.array_equal(arrays[kind], same_arrays[kind]) for kind in arrays)
 
 
-def test_no_number_of_loaders_and_no_interruption_changes_a_batch(shards, tokens):
+def test_no_number_of_loaders_and_no_interruption_changes_a_batch(shards, tokens):  # noqa: F811
     whole = [told(factory(dataset(shards, tokens, train=True)).build_iter(epoch)) for epoch in (1, 2, 3)]
     assert not same(whole[0], whole[1])
     for workers in (1, 2):
@@ -88,7 +88,7 @@ def test_no_number_of_loaders_and_no_interruption_changes_a_batch(shards, tokens
         assert sorted(names) == sorted(one + other)
 
 
-def test_fetched_shards_give_the_same_batches(shards, tokens, tmp_path):
+def test_fetched_shards_give_the_same_batches(shards, tokens, tmp_path):  # noqa: F811
     here = told(factory(dataset(shards, tokens, train=True)).build_iter(1))
     limit = 7 * max(shard.bytes for shard in ShardStore(str(shards), "train").manifest.shards)
     piped = dataset(shards, tokens, train=True, where=f"pipe:cat {shards}/{{}}", cache=tmp_path, limit=limit)
@@ -98,14 +98,14 @@ def test_fetched_shards_give_the_same_batches(shards, tokens, tmp_path):
         factory(piped)
 
 
-def test_what_is_mixed_in_is_of_the_same_shard(shards, tokens):
+def test_what_is_mixed_in_is_of_the_same_shard(shards, tokens):  # noqa: F811
     data = dataset(shards, tokens, train=True)
     around = Neighbours(data, 5)
     assert len(around) == 4 and np.array_equal(around[1], data.sound(5)) and np.array_equal(around[0], data.sound(4))
     assert len(Neighbours(dataset(shards, tokens, train=True, names=("video",)), 5)) == 0
 
 
-def test_a_damaged_shard_is_a_sentence(shards, tokens, tmp_path):
+def test_a_damaged_shard_is_a_sentence(shards, tokens, tmp_path):  # noqa: F811
     copy = shutil.copytree(shards, tmp_path / "copy")
     path = copy / "train" / "shard-000000.tar"
     path.write_bytes(b"\x01" * path.stat().st_size)
@@ -138,7 +138,7 @@ def train(folder: Path, shards: Path, tokens: Path, exp: str, **changes) -> int:
     return train_main([*arguments, "--exp", str(folder / exp), "--ngpu", "0", "--resume", "true"])
 
 
-def test_a_training_that_was_killed_within_an_epoch_ends_in_the_same_weights(shards, tokens, tmp_path, monkeypatch):
+def test_a_training_that_was_killed_within_an_epoch_ends_in_the_same_weights(shards, tokens, tmp_path, monkeypatch):  # noqa: F811
     assert train(tmp_path, shards, tokens, "whole") == 0
     config = yaml.safe_load((tmp_path / "whole" / "config.yaml").read_text("utf-8"))
     assert trained_streams(config) == {"speech", "video"}
@@ -170,7 +170,7 @@ def test_splits_that_do_not_go_together_are_a_sentence(tmp_path, tokens, capsys)
     assert "train has speech, video, align, shape and dev has video, align, shape; pack both splits" in capsys.readouterr().err
 
 
-def test_the_task_builds_its_batches_from_shards(shards, tokens, tmp_path):
+def test_the_task_builds_its_batches_from_shards(shards, tokens, tmp_path):  # noqa: F811
     from espnet2.train.distributed_utils import DistributedOption
 
     command = ["--token_dir", str(tokens), "--iterator_type", "task", "--shards", str(shards), "--output_dir", str(tmp_path)]
