@@ -60,9 +60,10 @@ def make_clips(folder: Path, different: int, utterances: int) -> Path:
     names = [f"u{number:06d}" for number in range(utterances)]
     files = {name: folder / "clips" / f"{number % different:04d}.mp4" for number, name in enumerate(names)}
     timed = " ".join(f"{0.4 * place + 0.3:.3f} {0.4 * place + 0.7:.3f} {word}" for place, word in enumerate(WORDS))
-    for table, value in (("utt2spk", lambda _: "s"), ("align", lambda _: timed), ("video.scp", str), ("wav.scp", lambda file: str(file.with_suffix(".flac")))):
-        write_table(folder / "train" / table, {name: value(file) for name, file in files.items()})
-    write_table(folder / "train" / "text", {name: " ".join(WORDS) for name in names})
+    for table, value in (("utt2spk", "s"), ("align", timed), ("text", " ".join(WORDS))):
+        write_table(folder / "train" / table, dict.fromkeys(names, value))
+    write_table(folder / "train" / "video.scp", {name: str(file) for name, file in files.items()})
+    write_table(folder / "train" / "wav.scp", {name: str(file.with_suffix(".flac")) for name, file in files.items()})
     return folder / "train"
 
 

@@ -106,7 +106,8 @@ def check_fits(given: Iterable[str], model: Mapping[str, torch.Tensor]) -> None:
                 has = "has none" if own is None else f"has {tuple(own.shape)}"
                 raise AvsrError(
                     f"--init_param {name}: its {key} has the sizes {tuple(weights.shape)}, the model of the training configuration {has}; "
-                    "give the configuration that it was trained with, name a part that fits, or leave out what does not (--ignore_init_mismatch true)."
+                    "give the configuration that it was trained with, name a part that fits, or leave out what does not "
+                    "(--ignore_init_mismatch true)."
                 )
 
 

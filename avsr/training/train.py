@@ -207,7 +207,8 @@ def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
     command += _shard_command(args, config, shapes) if args.shards else _table_command(args, config, shapes)
     if int(config.get("ngpu") or 0) > 1:
         command += ["--multiprocessing_distributed", "true"]  # a process a card
-    if int(config.get("ngpu") or 0) > 1 or config.get("dist_launcher") or int(config.get("dist_world_size") or os.environ.get("WORLD_SIZE") or 1) > 1:
+    processes = max(int(config.get("ngpu") or 0), int(config.get("dist_world_size") or os.environ.get("WORLD_SIZE") or 1))
+    if processes > 1 or config.get("dist_launcher"):
         # An utterance may use one stream alone: the other's weights then have no gradient.
         command += ["--unused_parameters", "true"]
     return command + ["--output_dir", str(args.exp)]

@@ -19,7 +19,8 @@ from avsr.training.task import AVSRTask
 from tests.decoding.conftest import DECODE
 
 CONFIGS = sorted((Path(__file__).parents[2] / "conf").glob("train_*.yaml"))
-SENTENCES = [f"{day} 날씨가 {how}" for day in ("오늘", "내일", "어제") for how in ("좋네요", "흐리네요", "맑아요", "춥네요")] * 4
+HOWS = ("좋네요", "흐리네요", "맑아요", "춥네요")
+SENTENCES = [f"{day} 날씨가 {how}" for day in ("오늘", "내일", "어제") for how in HOWS] * 4
 SMALL = {
     "size": 32, "num_blocks": 1, "attention_heads": 2, "linear_units": 16, "cgmlp_linear_units": 16, "cgmlp_conv_kernel": 5,
     "cnn_module_kernel": 5, "merge_conv_kernel": 5, "hidden_size": 16, "whisper_model": "tiny",
