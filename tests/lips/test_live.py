@@ -8,7 +8,7 @@ import pytest
 from avsr.lips import extract
 from avsr.lips.crop import TEMPLATE
 from avsr.lips.landmarks import Face
-from avsr.lips.live import AHEAD, LiveMouth
+from avsr.lips.live import AHEAD, LiveMouths
 from avsr.media.video import Frame
 
 
@@ -41,13 +41,13 @@ def pictures(count: int) -> list[np.ndarray]:
 
 def live(images: list, ahead: int = AHEAD) -> list:
     """All mouths; None where a picture does not come."""
-    mouth, found = LiveMouth(SwayingFace(), ahead), []
+    mouth, found = LiveMouths(SwayingFace(), ahead), []
     for index, image in enumerate(images):
         if image is not None:
             mouth.add(index, image)
         found += mouth.take()
     mouth.finish()
-    return found + mouth.take()
+    return [seen.best for seen in found + mouth.take()]
 
 
 def test_a_second_ahead_they_are_those_of_a_file(monkeypatch):
@@ -63,7 +63,7 @@ def test_a_second_ahead_they_are_those_of_a_file(monkeypatch):
 
 
 def test_a_crop_comes_so_many_frames_after_its_picture():
-    mouth = LiveMouth(SwayingFace())
+    mouth = LiveMouths(SwayingFace())
     for index, image in enumerate(pictures(20)):
         mouth.add(index, image)
         assert len(mouth.take()) == (1 if index >= AHEAD else 0)
@@ -80,7 +80,7 @@ def test_pictures_that_do_not_come(missing, seen):
 
 
 def test_a_frozen_and_a_covered_camera_are_known():
-    mouth = LiveMouth(SwayingFace())
+    mouth = LiveMouths(SwayingFace())
     images = pictures(10)
     for index, image in enumerate([*images, *[images[-1]] * 5, *[np.zeros((240, 320, 3), np.uint8)] * 6]):
         mouth.add(index, image)
@@ -90,7 +90,7 @@ def test_a_frozen_and_a_covered_camera_are_known():
 
 
 def test_it_does_not_grow():
-    mouth, images = LiveMouth(SwayingFace()), pictures(4)
+    mouth, images = LiveMouths(SwayingFace()), pictures(4)
     for index in range(900):
         mouth.add(index, images[index % 4])
         mouth.take()
