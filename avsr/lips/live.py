@@ -158,8 +158,9 @@ class LiveMouths:
                 _forget(track, self._cut - max(_BEHIND, REJOIN))
 
     def _number(self) -> None:
-        """Who has been seen often enough is somebody."""
-        new = [track for track in self._tracker.tracks if track.number not in self._numbers and len(track.seen) >= MIN_SEEN]
+        """Who has been seen for long enough is somebody."""
+        unknown = [track for track in self._tracker.tracks if track.number not in self._numbers]
+        new = [track for track in unknown if track.seen[-1] - track.seen[0] >= STRIDE * (MIN_SEEN - 1)]
         for track in sorted(new, key=lambda track: (track.seen[0], track.first_box[0])):
             away = {number: other.box for number, other in self._people.items() if other.seen[-1] < track.seen[0]}
             self._several |= len(away) < len(self._people)
