@@ -164,7 +164,7 @@ def test_one_face_is_found_by_what_seeks_one_and_more_every_two_seconds(monkeypa
 
         def detect(self, image, time):
             asked.append(self.most)
-            return People(*[(0, 9999)] * there[0]).detect(image, time)[: self.most]
+            return People(*[(0, 10**12)] * there[0]).detect(image, time)[: self.most]
 
         def close(self):
             asked.append(0)
@@ -179,7 +179,10 @@ def test_one_face_is_found_by_what_seeks_one_and_more_every_two_seconds(monkeypa
         counts = [len(finder.detect(image, 4.5 + look / 10)) for look in range(30)]
         assert counts == sorted(counts) and counts[20] == 2 and asked[-5:] == [6] * 5
         there[0] = 1
-        assert len(finder.detect(image, 99.0)) == 1 and asked[-2] == 1
+        assert len(finder.detect(image, 99.0)) == 1 and asked[-3:] == [0, 1, 6]
+        with SeveralFaces() as other:
+            assert len(other.detect(image, 0.0)) == 1
+        assert asked[-1] == 0 and asked.count(0) == 2, "what both look with is still wanted"
     assert asked[-2:] == [0, 0]
 
 
