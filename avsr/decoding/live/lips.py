@@ -20,10 +20,11 @@ _AGAIN = 25  # frames before the new ones whose answer may become another with t
 
 class Lips:
     """Frames are counted from the beginning of the session, and `base` is the first that is kept. `asked` is the frame up to which it was
-    asked whether they speak."""
+    asked whether they speak, `since` the first one in which they were seen beside others."""
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, since: int = 0) -> None:
         self.base = self.asked = base
+        self.since = since
         self.speaking = np.zeros(0, np.float32)
         self._mouths: list[Mouth] = []
 

@@ -46,10 +46,10 @@ class Speakers:
             one.turn_to(View(line, 1))
             self._segmenters = {1: one}
             if line.with_sound:
-                self._segmenters[UNSEEN] = Segmenter(View(line, UNSEEN), self._number, line.mouths)
-        for number in line.people:
+                self._segmenters[UNSEEN] = Segmenter(View(line, UNSEEN), self._number, line.together)
+        for number, lips in line.people.items():
             if number not in self._segmenters:
-                self._segmenters[number] = Segmenter(View(line, number), self._number, line.mouths)
+                self._segmenters[number] = Segmenter(View(line, number), self._number, lips.since)
         for number, segmenter in list(self._segmenters.items()):
             if number in line.people and segmenter.open is None and line.drop(number):
                 del self._segmenters[number]

@@ -23,7 +23,7 @@ class Timeline:
 
     `level`, `loud` and `heard`, a value a frame from `base` on: dBFS, whether that is over the background, and whether it is a voice.
     `lips` are those of the one person, or of whoever is seen best; once two were seen at once, there are `several`, and `people` has those of
-    each by number. `over`: nothing comes any more.
+    each by number, from frame `together` on. `over`: nothing comes any more.
     """
 
     def __init__(self, *, sound: bool, lips: bool) -> None:
@@ -34,9 +34,9 @@ class Timeline:
         self.lips, self.people = Lips(0), dict[int, Lips]()
         self.mouths = self.asked = 0  # frames of mouths, and those of which it was asked whether they speak
         self.several = self.over = False
+        self.together = 0
         self._recent = np.zeros(0)  # levels of the last 30 s
         self._voice = VoiceStream()
-        self._together = 0  # frame from which on there are several people
         self._shares: dict[int, np.ndarray] = {}
         self._shared: tuple[int, int, int, int] | None = None  # what they were made of
 
@@ -72,20 +72,24 @@ class Timeline:
 
     def add_mouths(self, seen: Sequence[Seen]) -> None:
         """Mouths that follow on those before."""
-        numbers = {number for one in seen for number in one.people}
-        if numbers and not self.several:
-            self.several, self.people, self._together = True, {1: self.lips}, self.mouths
-        for number in numbers - set(self.people):
-            self.people[number] = Lips(self.base)
-            self.people[number].add([no_mouth()] * (self.mouths - self.base))
-        if self.several:
-            for number, lips in self.people.items():
-                lips.add([one.people.get(number, no_mouth()) for one in seen])
-        else:
-            self.lips.add([one.best for one in seen])
-        self.mouths += len(seen)
+        alone = 0 if self.several else next((place for place, one in enumerate(seen) if one.people), len(seen))
+        self.lips.add([one.best for one in seen[:alone]])
+        self.mouths += alone
+        if len(seen) > alone:
+            self._add_people(seen[alone:])
         if self.mouths - self.asked >= _LOOKED * min(max(1, len(self.people)), _SELDOM):
             self._ask()
+
+    def _add_people(self, seen: Sequence[Seen]) -> None:
+        if not self.several:
+            self.several, self.people, self.together = True, {1: self.lips}, self.mouths
+        for place, one in enumerate(seen):
+            for number in one.people.keys() - self.people.keys():
+                self.people[number] = Lips(self.base, since=self.mouths + place)
+                self.people[number].add([no_mouth()] * (self.mouths - self.base))
+        for number, lips in self.people.items():
+            lips.add([one.people.get(number, no_mouth()) for one in seen])
+        self.mouths += len(seen)
 
     def add_nothing_seen(self, until: int) -> None:
         """No mouth was seen in the frames up to `until`."""
@@ -115,7 +119,7 @@ class Timeline:
         if self._shared != now:
             heard = self.heard if self.with_sound else np.zeros(self.edge - self.base, bool)
             found = share_voice(heard.astype(float), {number: lips.speaking for number, lips in self.people.items()})
-            self._shares, alone = {number: share > 0 for number, share in found.items()}, max(0, self._together - self.base)
+            self._shares, alone = {number: share > 0 for number, share in found.items()}, max(0, self.together - self.base)
             for number, share in self._shares.items():
                 share[:alone] = heard[:alone] & (number == 1)
             self._shared = now
