@@ -153,6 +153,7 @@ def test_lips_alone(quick):  # noqa: F811
 def test_a_covered_camera_loses_nobody_who_speaks_on(quick):  # noqa: F811
     scene = Scene([(1.0, 7.0)], [], there=[(0.0, 3.0), (0.0, 3.0)])
     found = lines(watch(quick, scene, 10.0))
+    assert set(found) == {1, None}, "who speaks cannot be told any more"
     covered = sorted(span for spans in found.values() for span in spans)
     assert covered[0][0] < 1.1 and covered[-1][1] > 6.8
     assert all(other[0] - one[1] < 0.5 for one, other in zip(covered, covered[1:]))

@@ -50,6 +50,7 @@ class _Draft:
     """What is known of a segment without its final, and whose it is."""
 
     view: View
+    speaker: int | None = None
     agreement: Agreement = field(default_factory=Agreement)
     shown: str = ""
     told: float = -math.inf  # when the last partial was given
@@ -123,7 +124,7 @@ class Drafts:
 
     def _close(self, closed: Closed, now: float) -> list[Message]:
         draft, frames = self._of(closed), (closed.first, closed.stop)
-        draft.closed = frames
+        draft.closed, draft.speaker = frames, closed.view.whose(*frames)
         if draft.whole == frames:
             return [] if any(job.segment == closed.number and job.whole for job in self._jobs) else self._final(closed.number, draft.found)
         self._submit(draft, closed.number, *frames, whole=True)
@@ -132,7 +133,7 @@ class Drafts:
     def _draft(self, opened: Open, others: int) -> None:
         """`others`: segments that go on, this one among them."""
         draft, edge = self._of(opened), opened.view.edge
-        draft.first = opened.first
+        draft.first, draft.speaker = opened.first, opened.view.whose(opened.first, edge)
         draft.limit = math.inf if opened.limit is None else self.origin + opened.limit / FPS
         stop = opened.last + 1 + MARGIN
         if stop < edge and opened.view.mouths_reach(stop):
@@ -193,7 +194,7 @@ class Drafts:
             return []
         draft.shown, draft.told = text, now
         start = round(self.origin + draft.first / FPS, 3)
-        return [Partial(self._seq(), job.segment, draft.agreement.text, tail, start, draft.view.speaker, found.mode, found.source)]
+        return [Partial(self._seq(), job.segment, draft.agreement.text, tail, start, draft.speaker, found.mode, found.source)]
 
     def _final(self, number: int, found: Segment | None) -> list[Message]:
         draft = self._drafts.pop(number)
@@ -203,7 +204,7 @@ class Drafts:
         first, stop = draft.closed
         start, end = (round(self.origin + frame / FPS, 3) for frame in (first, stop))
         mode, source = ("none", "both") if found is None else (found.mode, found.source)
-        return [Final(self._seq(), number, text_of(words), words, start, end, draft.view.speaker, mode, source)]
+        return [Final(self._seq(), number, text_of(words), words, start, end, draft.speaker, mode, source)]
 
 
 def _timed(

@@ -63,6 +63,11 @@ class Lips:
         known = self.speaking[first - self.base : stop - self.base]
         return np.pad(known, (0, stop - first - len(known)))
 
+    def seen_in(self, first: int, stop: int) -> np.ndarray:
+        """(stop - first,) bool: whether there is a mouth."""
+        seen = [mouth.confidence > 0 for mouth in self._mouths[first - self.base : stop - self.base]]
+        return np.array(seen + [False] * (stop - first - len(seen)), bool)
+
     def motion(self, first: int, stop: int) -> np.ndarray:
         """How much they move in what there is of the frames first .. stop, see `avsr.decoding.segment.mouth_motion`."""
         seen = self._mouths[first - self.base : stop - self.base]

@@ -28,7 +28,8 @@ class Partial:
 
     `mode` (av, audio or lip) is what it was recognised from, `source` (both, voice or lips) whose words these are, as in
     `avsr.decoding.result.Segment`. `start` in media seconds. `speaker` is which of several people in the picture, from 1 on, 0 for a voice from
-    out of it, and None as long as no two were seen at once; who was alone until then is 1 afterwards, from partial to partial too.
+    out of it, and None where that is not known, and as long as no two were seen at once; who was alone until then is 1 afterwards, from
+    partial to partial too.
     """
 
     seq: int

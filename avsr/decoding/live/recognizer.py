@@ -43,7 +43,8 @@ class LiveRecognizer:
     recogniser as it is, an ear included. With an ear nothing is committed before the final, for another has heard the partials.
 
     As long as one face at a time is seen, `speaker` is None. Once there were two in one picture, each has lines of their own, which may
-    overlap, and `speaker` is their number, from 1 on, or 0 for a voice that comes from out of the picture.
+    overlap, and `speaker` is their number, from 1 on, 0 for a voice that comes from out of the picture, or None for one of which that cannot
+    be told because nobody is to be seen.
 
     Args:
         recognizer: loaded.

@@ -113,11 +113,11 @@ class Transcript:
 
     def result(self) -> Result:
         """As of a file; nothing is known of the sound's weight. Who was alone before others came is person 1."""
-        alone = None if all(one.speaker is None for one in self.finals) else 1
+        told_apart = min((one.start for one in self.finals if one.speaker is not None), default=0.0)
         segments = [
             Segment(
                 one.start, one.end, one.text, list(one.words), one.mode, 0.5, [Alternative(one.text, 0.0)], one.source,
-                alone if one.speaker is None else one.speaker,
+                1 if one.speaker is None and one.start < told_apart else one.speaker,
             )
             for one in sorted(self.finals, key=lambda one: one.start)
         ]  # fmt: skip

@@ -12,6 +12,7 @@ from avsr.decoding.streams import FPS, Window
 
 _GIVEN_UP = 50  # frames that mouths may be late
 _UNTOLD = 30  # frames that the lips may be behind the sound, and be taken to go on as they did
+_SOMEBODY = 0.5  # share of a segment's frames in which somebody is to be seen, for it to be said that who speaks is out of the picture
 _SETTLED = 5  # frames before the last one asked for, from which on lips seldom turn out to speak or not to after all (one in 300)
 
 
@@ -88,6 +89,14 @@ class View:
         seen = None if self._lips is None else self._lips.window(first, stop)
         frames, confidence = seen or (None, None)
         return Window(origin + first / FPS, samples, frames, confidence, last=False)
+
+    def whose(self, first: int, stop: int) -> int | None:
+        """Who says what is said in frames first .. stop; None where that is not known: a voice is nobody's in the picture, but hardly anybody
+        was to be seen there."""
+        if self.speaker != UNSEEN:
+            return self.speaker
+        seen = [lips.seen_in(first, stop) for lips in self._timeline.people.values()]
+        return UNSEEN if seen and np.any(seen, axis=0).mean() >= _SOMEBODY else None
 
     @property
     def _lips(self) -> Lips | None:
