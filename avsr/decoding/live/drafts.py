@@ -130,8 +130,8 @@ class Drafts:
         self._submit(draft, closed.number, *frames, whole=True)
         return self._results(now, wait=False)
 
-    def _draft(self, opened: Open, others: int) -> None:
-        """`others`: segments that go on, this one among them."""
+    def _draft(self, opened: Open, count: int) -> None:
+        """`count`: how many segments go on."""
         draft, edge = self._of(opened), opened.view.edge
         draft.first, draft.speaker = opened.first, opened.view.whose(opened.first, edge)
         draft.limit = math.inf if opened.limit is None else self.origin + opened.limit / FPS
@@ -139,7 +139,7 @@ class Drafts:
         if stop < edge and opened.view.mouths_reach(stop):
             if draft.whole != (opened.first, stop):
                 self._submit(draft, opened.number, opened.first, stop, whole=True)
-        elif edge > draft.asked and opened.view.came / FPS - self._asked >= max(EVERY / others, _BUSY * self._cost):
+        elif edge > draft.asked and opened.view.came / FPS - self._asked >= max(EVERY / count, _BUSY * self._cost):
             self._asked, draft.asked = opened.view.came / FPS, edge
             self._submit(draft, opened.number, self._from(draft, edge), edge, whole=False)
 
