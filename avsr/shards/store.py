@@ -59,6 +59,15 @@ class ShardStore:
             self._index = parse_index(self._small(INDEX), self.name(INDEX), self.manifest)
         return self._index
 
+    def open(self, number: int) -> int:
+        """A descriptor of `path`, which another process may remove, to make room, in the moment between."""
+        while True:
+            try:
+                return os.open(self.path(number), os.O_RDONLY)
+            except FileNotFoundError:
+                if self.cache is None:
+                    raise
+
     def path(self, number: int) -> Path:
         """A file of this machine that holds the shard: the shard itself, or what was fetched of it, once by all processes."""
         shard = self.manifest.shards[number]
@@ -68,12 +77,16 @@ class ShardStore:
                 raise LabelError(f"{path}: is not there, or not of {shard.bytes} bytes as {MANIFEST} says; pack or copy the shards again.")
             return path
         path = self.cache / f"{shard.sha256[:16]}-{shard.name}"
-        if not path.exists():
-            with _alone(path.with_name(f".{path.name}.lock")):
-                if not path.exists():
-                    self._fetch_shard(shard, path)
-        os.utime(path)
-        return path
+        while True:
+            if not path.exists():
+                with _alone(path.with_name(f".{path.name}.lock")):
+                    if not path.exists():
+                        self._fetch_shard(shard, path)
+            try:
+                os.utime(path)  # what was used longest ago goes first
+                return path
+            except FileNotFoundError:
+                continue
 
     def _small(self, file: str) -> bytes:
         """A file that is read whole and not kept."""
@@ -97,12 +110,13 @@ class ShardStore:
         os.replace(temporary, path)
 
     def _make_room(self, wanted: int, path: Path) -> None:
-        kept = sorted(self.cache.glob("*-shard-*.tar"), key=lambda file: file.stat().st_mtime)
-        sizes = {file: file.stat().st_size for file in kept}
         if wanted > self.limit:
             raise AvsrError(f"{path}: has {wanted} bytes where {self.limit} are allowed; give a larger --shard_cache_gb.")
-        while kept and sum(sizes[file] for file in kept) + wanted > self.limit:
-            kept.pop(0).unlink(missing_ok=True)  # whoever reads it has it open
+        with _alone(self.cache / ".room.lock"):
+            states = {file: file.stat() for file in self.cache.glob("*-shard-*.tar")}
+            kept = sorted(states, key=lambda file: states[file].st_mtime)
+            while kept and sum(states[file].st_size for file in kept) + wanted > self.limit:
+                kept.pop(0).unlink(missing_ok=True)  # whoever reads it has it open
 
     def _fetch(self, file: str, target: IO[bytes], shard: Shard | None = None) -> None:
         """Write a file into `target`, tried again where the network failed; AvsrError with the last reason."""

@@ -129,7 +129,7 @@ class ShardDataset(AbsDataset):
         if shard in self._files:
             self._files.move_to_end(shard)
             return self._files[shard]
-        file = os.open(self.store.path(shard), os.O_RDONLY)
+        file = self.store.open(shard)
         self._files[shard] = file
         if len(self._files) > _OPEN:
             os.close(self._files.popitem(last=False)[1])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
+import random
 import shutil
 import threading
 
@@ -89,6 +91,31 @@ def test_no_more_is_kept_than_is_allowed(shards, address, tmp_path):
     assert Server.asked.count("/train/shard-000000.tar") < 3
     with pytest.raises(AvsrError, match="give a larger --shard_cache_gb"):
         ShardStore(address, "dev", cache=tmp_path, limit=10).path(0)
+
+
+def test_a_cache_of_two_shards_serves_many_readers(shards, address, tmp_path):
+    """Each removes what another is about to open; what is read is the shard all the same."""
+    largest = max(shard.bytes for shard in ShardStore(str(shards), "train").manifest.shards)
+    wanted = [(shards / "train" / f"shard-{number:06d}.tar").read_bytes() for number in range(8)]
+    wrong: list[object] = []
+
+    def read(seed: int) -> None:
+        one = ShardStore(address, "train", cache=tmp_path, limit=2 * largest)
+        for number in random.Random(seed).choices(range(8), k=12):
+            try:
+                file = one.open(number)
+                if os.pread(file, 10**8, 0) != wanted[number]:
+                    wrong.append(number)
+                os.close(file)
+            except Exception as error:  # noqa: BLE001  # a thread's own would be lost
+                wrong.append(error)
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
 
 
 @pytest.mark.parametrize(
