@@ -54,7 +54,8 @@ class Archive:
 class Member:
     """A file of an archive, or one that lies in a folder (`archive` None, `name` its path).
 
-    `offset` is where its `size` bytes lie as they are in the archive, None where they are packed; `crc` is what a zip says of them.
+    `offset` is where it lies in the archive as it is (in a zip where its header does), None where it is packed; `crc` is what a zip
+    says of its `size` bytes.
     """
 
     archive: Archive | None
@@ -109,12 +110,13 @@ class Member:
 
     def _slice(self) -> BinaryIO:
         file = self.archive.open()
+        first = self.offset if self.crc is None else _data_offset(self, file)
 
         def read_at(count: int, position: int) -> bytes:
             file.seek(position)
             return file.read(count)
 
-        return io.BufferedReader(_Slice(read_at, self.offset, self.size), _BUFFER)
+        return io.BufferedReader(_Slice(read_at, first, self.size), _BUFFER)
 
     @contextmanager
     def _stream(self) -> Iterator[BinaryIO]:
@@ -179,18 +181,17 @@ def _zip_members(archive: Archive, file: BinaryIO) -> Iterator[Member]:
             if info.flag_bits & 1:
                 raise LabelError(f"{archive}: {info.filename} is locked with a password; {_AGAIN}")
             stored = info.compress_type == zipfile.ZIP_STORED
-            offset = _data_offset(archive, file, info) if stored else None
-            yield Member(archive, info.filename, info.file_size, offset, info.CRC)
+            yield Member(archive, info.filename, info.file_size, info.header_offset if stored else None, info.CRC)
 
 
-def _data_offset(archive: Archive, file: BinaryIO, info: zipfile.ZipInfo) -> int:
-    """Where a stored member's bytes begin: behind its own header, whose length only itself tells."""
-    file.seek(info.header_offset)
+def _data_offset(member: Member, file: BinaryIO) -> int:
+    """Where a zip's stored member's bytes begin: behind its own header, whose length only itself tells."""
+    file.seek(member.offset)
     header = file.read(_LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\3\4":
-        raise LabelError(f"{archive}: {info.filename} is not where the archive says; {_AGAIN}")
+        raise LabelError(f"{member}: is not where the archive says; {_AGAIN}")
     _, name, extra = _LOCAL_HEADER.unpack(header)
-    return info.header_offset + _LOCAL_HEADER.size + name + extra
+    return member.offset + _LOCAL_HEADER.size + name + extra
 
 
 def _tar_members(archive: Archive, file: BinaryIO) -> Iterator[Member]:

@@ -2,7 +2,7 @@
 
 Folders and names are those of the corpus's own description (IIP-Sogang/olkavs-avspeech) and of the label at hand: 30 fps, 48 kHz
 stereo in the video and in a wav beside it, a byte order mark, boxes as top, left, bottom, right, one a frame. Only the size is
-smaller, 960x540, and a session lasts seconds.
+smaller, 640x360, and a session lasts seconds.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 TOP = "009.립리딩(입모양) 음성인식 데이터/01.데이터"
-FPS, RATE, SIZE = 30, 48000, (960, 540)
-_DRAWN = (270, 480)  # height and width: a quarter of the pixels, enlarged
+FPS, RATE, SIZE = 30, 48000, (640, 360)
+_DRAWN = (180, 180)  # height and width: half of the picture's height, enlarged, with the room's edges at both sides
 _LEAD, _GAP = 0.3, 0.45  # seconds of silence before the first sentence and between two
 _YAWS = {"A": 0.0, "C": 25.0}  # degrees: from the front; from the left
 
@@ -173,7 +173,8 @@ def _piece(name: str, angle: str, voice: str, number: int):
     motion = replace(motion, units=motion.units[:count], pose=motion.pose[:count], shape=motion.shape[:count])
     identity, camera = face_of(item, 1), Camera(yaw=_YAWS[angle], size=0.6)
     frames = draw_face_clip(_head(), identity, motion, camera, rng_for(1, item.utt, "picture"), _DRAWN)
-    points = camera.project(_posed_marks(_head(), portrait(_head(), identity).body, motion, camera), SIZE[1], SIZE[0])
+    points = camera.project(_posed_marks(_head(), portrait(_head(), identity).body, motion, camera), *_DRAWN) * (SIZE[1] / _DRAWN[0])
+    points[..., 0] += (SIZE[0] - SIZE[1]) / 2
     return " ".join(words), frames, [boxes_around(five) for five in points], spoken.samples[: round(length * 16000)]
 
 
@@ -232,7 +233,9 @@ def make_mp4(pictures, stereo: np.ndarray | None, *, fps: float = FPS) -> bytes:
                 packets += track.encode(frame)
             packets += track.encode(None)
         for picture in pictures:
-            large = cv2.resize(picture, SIZE, interpolation=cv2.INTER_LINEAR)
+            large = cv2.resize(picture, (SIZE[1], SIZE[1]), interpolation=cv2.INTER_LINEAR)
+            side = (SIZE[0] - SIZE[1]) // 2
+            large = cv2.copyMakeBorder(large, 0, 0, side, side, cv2.BORDER_REPLICATE)
             packets += video.encode(av.VideoFrame.from_ndarray(large, format="rgb24"))
         packets += video.encode(None)
         for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
