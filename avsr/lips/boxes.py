@@ -10,7 +10,7 @@ from avsr.lips.crop import SIDE, TEMPLATE, cut, fill_gaps, smooth
 from avsr.lips.mouth_clip import FPS, MouthClip
 from avsr.media.video import Frame
 
-# Where the crop of a found face lies by the boxes: means over the 3,350 frames of the 20 clips of AI-Hub 538 at hand (one person
+# Where the crop of a found face lies by the boxes: means over the 2,391 frames of the 20 clips of AI-Hub 538 at hand (one person
 # from the front; benchmarks/README.md has how well they agree). The size is the face's, whose box keeps steady while lips open.
 _SIDE = 0.250  # of the face box's width
 _DOWN = -0.0082  # of the face box's width, from the middle of the lip box to that of the crop

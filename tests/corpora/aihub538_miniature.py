@@ -32,9 +32,9 @@ class MadeSession:
 
     name: str
     split: str
-    label: dict[str, Any]
-    video: bytes | None
-    sound: bytes | None
+    label: dict[str, Any] = field(repr=False)
+    video: bytes | None = field(repr=False)
+    sound: bytes | None = field(repr=False)
     text: bytes | None = None  # in the label's place, where it is to be no JSON
 
     def files(self, kind: str) -> dict[str, bytes]:
@@ -88,15 +88,15 @@ def write_parts(path: Path, data: bytes, parts: int) -> None:
 
 
 def make_miniature() -> Miniature:
-    """Two speakers to train on, from the front and from the left, and two for validation, the second of whom says what a first one said."""
+    """Two speakers to train on, the first from the front and from the left, and two for validation; the last says what one of the first said."""
     sessions = []
-    for name, split, voice, said in (
-        ("lip_J_1_F_02_C901_{}_001", "1.Training", "v01", (1, 2)),
-        ("lip_J_2_M_03_C902_{}_001", "1.Training", "v02", (1, 2)),
-        ("lip_J_1_F_05_C903_{}_001", "2.Validation", "v03", (1, 2)),
-        ("lip_J_2_M_02_C904_{}_001", "2.Validation", "v02", (1, 3)),
+    for name, split, angles, voice, said in (
+        ("lip_J_1_F_02_C901_{}_001", "1.Training", "AC", "v01", (1, 2)),
+        ("lip_J_2_M_03_C902_{}_001", "1.Training", "A", "v02", (1, 2)),
+        ("lip_J_1_F_05_C903_{}_001", "2.Validation", "A", "v03", (1, 2)),
+        ("lip_J_2_M_02_C904_{}_001", "2.Validation", "A", "v02", (1, 3)),
     ):
-        for angle in "AC" if split == "1.Training" else "A":
+        for angle in angles:
             sessions.append(_session(name.format(angle), split, angle, voice, said))
     return Miniature(sessions)
 

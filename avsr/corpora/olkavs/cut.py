@@ -10,12 +10,13 @@ import io
 import json
 import math
 import shutil
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +26,11 @@ from avsr.corpora.labels import clean_speaker, utterance_id
 from avsr.corpora.olkavs.index import Session, stem
 from avsr.errors import AvsrError, LabelError, MediaError
 from avsr.files import replace_file
+
+if TYPE_CHECKING:
+    from avsr.lips.mouth_clip import MouthClip
+    from avsr.media.container import Inside
+    from avsr.media.probe import AudioInfo, MediaInfo
 
 VERSION = 1  # of what the same session gives: raised when that changes
 RECORDS = ".sessions"  # folder of the records, a file a session
@@ -36,8 +42,8 @@ _HEADER = "restore the label from AI-Hub, or the media."
 
 @dataclass
 class Record:
-    """What came of a session. utterances: id, text, seconds, face (mean confidence), mouth and sound (paths in the corpus; sound None
-    where there is none), bytes of the two. failed and remarks: name, where, why; what is only remarked was used. whole: nothing befell the session as a
+    """What came of a session. utterances: id, text, seconds, face (mean confidence), mouth and
+    sound (paths in the corpus; sound None where there is none), bytes of the two. failed and remarks: name, where, why; what is only remarked was used. whole: nothing befell the session as a
     whole, so that it need not be tried again. spooled: bytes that were unpacked for a while."""
 
     source: dict[str, Any]
@@ -89,6 +95,9 @@ def cut_session(session: Session, out: Path, boxes: bool, spool: Path) -> str | 
         record.failed.append((session.name, str(session.label), _one_line(error)))
     except OSError as error:
         return f"{error.strerror or error} ({error.filename or session.label})"
+    except Exception as error:  # one odd file among many thousands must not end the run; what happened is kept
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return _one_line(f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
     write_record(record, out, session.name)
     return None
 
@@ -129,7 +138,7 @@ def _video_of(session: Session, label: SessionLabel) -> Member:
     return session.videos[0]
 
 
-def _check_video(session: Session, label: SessionLabel, source: Any, info: Any) -> tuple[float, int]:
+def _check_video(session: Session, label: SessionLabel, source: Inside, info: MediaInfo) -> tuple[float, int]:
     """The picture's length in seconds, and its number of frames; LabelError where it is not what the label says."""
     from avsr.media.container import open_container, video_stream
 
@@ -160,7 +169,7 @@ def _check_boxes(session: Session, label: SessionLabel, frames: int, boxes: bool
             record.remarks.append((session.name, str(session.label), why))
 
 
-def _session_sound(session: Session, label: SessionLabel, source: Any, info: Any, record: Record) -> tuple[np.ndarray, str]:
+def _session_sound(session: Session, label: SessionLabel, source: Inside, info: MediaInfo, record: Record) -> tuple[np.ndarray, str]:
     """The session's sound (n,) at 16 kHz, and why there is none, "" where there is.
 
     It is the video's own, which runs with its pictures; the wav of its name is taken where the video is silent, and looked at in any case.
@@ -170,37 +179,35 @@ def _session_sound(session: Session, label: SessionLabel, source: Any, info: Any
     def remark(why: str) -> None:
         record.remarks.append((session.name, str(session.label), why))
 
-    wav = _wav_of(session, label, remark)
-    streams = [(f"{source}", info.audio)] if info.audio else []
-    if wav is not None:
-        streams.append((str(wav.name), wav.audio))
-    for name, stream in streams:
-        for key, said, found in (("Channel(s)", label.channels, stream.channels), ("Sampling_rate", label.sample_rate, stream.rate)):
+    heard = [_Sound(source, info.audio)] if info.audio else []
+    heard += _wav_of(session, label, remark)
+    for sound in heard:
+        for key, said, found in (("Channel(s)", label.channels, sound.stream.channels), ("Sampling_rate", label.sample_rate, sound.stream.rate)):
             if said != found:
-                remark(f"{session.label}, field Audio_info.{key}: is {said}, but {name} has {found}; its sound was used as it is.")
+                remark(f"{session.label}, field Audio_info.{key}: is {said}, but {sound.media} has {found}.")
     why = ""
-    for whose in [source] * bool(info.audio) + [wav.media] * (wav is not None):
+    for sound in heard:
         try:
-            samples, damaged = read_audio(whose)
+            samples, damaged = read_audio(sound.media)
         except MediaError as error:
             why = _one_line(error)
             remark(why)
             continue
         for span in damaged:
-            remark(f"{whose}: its sound is damaged from {span.start:.2f} to {span.end:.2f} s, which is silence now; fetch it from AI-Hub again.")
+            where = f"from {span.start:.2f} to {span.end:.2f} s"
+            remark(f"{sound.media}: its sound is damaged {where}, where it is silence now; fetch it from AI-Hub again.")
         return samples, ""
     return np.zeros(0, np.float32), why or f"{source}: holds no sound, and Audio_info.Audio_Name ({label.sound_name}) is in no archive."
 
 
 @dataclass(frozen=True)
-class _Wav:
-    name: Member
-    media: Any
-    audio: Any
+class _Sound:
+    media: Inside
+    stream: AudioInfo
 
 
-def _wav_of(session: Session, label: SessionLabel, remark: Callable[[str], None]) -> _Wav | None:
-    """The wav that the label names, read through; None, with a remark, where it is missing or broken."""
+def _wav_of(session: Session, label: SessionLabel, remark: Callable[[str], None]) -> list[_Sound]:
+    """The wav that the label names, read through; none, with a remark, where it is missing or broken."""
     from avsr.media.container import Inside
     from avsr.media.probe import probe
 
@@ -208,20 +215,20 @@ def _wav_of(session: Session, label: SessionLabel, remark: Callable[[str], None]
     found = [member for member in session.sounds if stem(member.file_name) == stem(label.sound_name)]
     if len(found) != 1:
         remark(f"{where} {label.sound_name} is in {'no archive' if not found else 'the archives twice'}; the video's own sound is used.")
-        return None
+        return []
     try:
         data = found[0].read()
         media = Inside(str(found[0]), lambda: io.BytesIO(data))
-        audio = probe(media).audio
-        return _Wav(found[0], media, audio) if audio else None
+        stream = probe(media).audio
     except AvsrError as error:
         remark(f"{where} {_one_line(error)}")
-        return None
+        return []
+    return [_Sound(media, stream)] if stream else []
 
 
 def _clips(
-    session: Session, label: SessionLabel, source: Any, length: float, boxes: bool, record: Record
-) -> Iterator[tuple[Sentence, Any]]:
+    session: Session, label: SessionLabel, source: Inside, length: float, boxes: bool, record: Record
+) -> Iterator[tuple[Sentence, MouthClip]]:
     """Each sentence with its mouth clip, the video being decoded once; those that give none are in the record."""
     from avsr.lips.boxes import box_mouths
     from avsr.lips.extract import find_mouths
@@ -274,7 +281,7 @@ def _fail(session: Session, sentence: Sentence, why: str, record: Record, *, fie
 
 
 def _save(
-    session: Session, sentence: Sentence, clip: Any, samples: np.ndarray, no_sound: str, out: Path, record: Record
+    session: Session, sentence: Sentence, clip: MouthClip, samples: np.ndarray, no_sound: str, out: Path, record: Record
 ) -> None:
     from avsr.lips.mouth_clip import save_mouth_clip
 

@@ -49,6 +49,8 @@ def make_corpus(
     """
     if split_by not in SPLIT_BY:
         raise LabelError(f"cannot split by {split_by!r}; it can be {' or '.join(SPLIT_BY)}.")
+    if source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise LabelError(f"{out}: lies in the corpus ({source}), where it would be taken for a part of it; give another folder.")
     index = index_corpus(source)
     out.mkdir(parents=True, exist_ok=True)
     for left in [*out.glob("sound/*/.*"), *out.glob(f"{record_path(out, '').parent.name}/.*")]:
