@@ -103,7 +103,7 @@ columns() { # columns FOLDER "SPLIT..."
 
 stage_data() {
     local options=()
-    if [[ -n "$data_args" ]]; then options=(--option "$data_args"); fi
+    if [[ -n "$data_args" ]]; then options=(--option "data_args $data_args"); fi
     once "makes ${splits[*]} under $corpus out of $data" "$corpus/.data.done" \
         --input "$data" --input "$recipe_dir/local" --output "$corpus/train/media.scp" ${options[@]+"${options[@]}"} \
         -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus" "$nj" ${preparing[@]+"${preparing[@]}"}

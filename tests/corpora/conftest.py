@@ -11,8 +11,6 @@ import av
 import numpy as np
 import pytest
 
-from tests.corpora.aihub538_miniature import Miniature, make_miniature
-
 
 def _encode(path: Path, seconds: float) -> None:
     with av.open(str(path), "w") as container:
@@ -79,9 +77,3 @@ def write_session(tmp_path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def miniature() -> Miniature:
-    """AI-Hub 538 in miniature; change a copy of it."""
-    return make_miniature()
