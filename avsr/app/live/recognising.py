@@ -4,7 +4,8 @@ One process for all, since a model takes hundreds of megabytes and a session som
 have their turns. It opens nothing that people send: processes of their own decode that.
 
 On its input are lines of JSON, each with a session: start (`media`, `recording`, its number; `began` and `now` by `time.monotonic`), feed
-(`size` bytes follow), pause, finish. On its output too: `message`; `error`, `sentence` and `recording`; `delay`; `over`. Before them comes
+(`size` bytes follow), pause, finish. On its output too: `message`; `error`, `sentence` and `recording`; `delay` and `pictures`, those of a
+second; `over`. Before them comes
 `ready`, or `failed`, why it cannot be used.
 """
 
@@ -48,7 +49,7 @@ class Session:
         self._finished = Event()
         self._recording = 0
         self._paused = began
-        self._told = began
+        self._told, self._pictures = began, 0  # since it was told
         self.over = False
         Thread(target=self._run, name="session", daemon=True).start()
 
@@ -62,6 +63,7 @@ class Session:
             self._live.add_sound(offset + second, samples)
 
         def picture(second: float, image) -> None:
+            self._pictures += 1
             self._live.add_picture(offset + second, image)
 
         def ended(code: str, sentence: str) -> None:
@@ -118,8 +120,9 @@ class Session:
             self._say(message=message_to_dict(message))
         now, stream = time.monotonic(), self._stream
         if now - self._told > _TELL_DELAY and stream is not None and stream.delay() is not None:
-            self._told = now
-            self._say(delay=round(stream.delay(), 3))
+            rate = self._pictures / (now - self._told)
+            self._told, self._pictures = now, 0
+            self._say(delay=round(stream.delay(), 3), pictures=round(rate, 1))
 
 
 class Sessions:

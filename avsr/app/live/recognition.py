@@ -25,11 +25,13 @@ _LINE = 1 << 20  # bytes of a message
 class Recognition:
     """Of one event loop; `clock` is `time.monotonic`, which the process reads too.
 
-    `delays` are the seconds from when something was recorded until it could be recognised, 95 % of the last, by session.
+    `delays` are the seconds from when something was recorded until it could be recognised, 95 % of the last, and `pictures` how many
+    of a second came so far lately, both by session.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self.delays: dict[str, float] = {}
+        self.pictures: dict[str, float] = {}
         self.pid: int | None = None
         self._settings, self._clock = settings, clock
         self._running: asyncio.Task | None = None
@@ -60,7 +62,7 @@ class Recognition:
 
     def pause(self, room: Room, person: Participant) -> None:
         """It is over."""
-        self.delays.pop(_name(room, person), None)
+        self._forget_figures(_name(room, person))
         if _name(room, person) in self._sessions:
             self._write({"do": "pause", "session": _name(room, person)})
 
@@ -130,7 +132,7 @@ class Recognition:
         if "message" in told:
             room.heard(person, told["message"], self._clock())
         elif "delay" in told:
-            self.delays[session] = told["delay"]
+            self.delays[session], self.pictures[session] = told["delay"], told["pictures"]
         elif "error" in told and told["recording"] == person.recordings:  # else they have begun another already
             person.sending = False
             if person.line is not None:
@@ -143,7 +145,11 @@ class Recognition:
 
     def _forget(self, session: str) -> None:
         self._sessions.pop(session, None)
+        self._forget_figures(session)
+
+    def _forget_figures(self, session: str) -> None:
         self.delays.pop(session, None)
+        self.pictures.pop(session, None)
 
     def _ended(self) -> None:
         """All that was not final is lost."""
