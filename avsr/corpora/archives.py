@@ -7,6 +7,7 @@ which the person joins them; here nobody has to.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -32,6 +33,7 @@ _PART = re.compile(r"(.+\.(?:zip|tar))\.part(\d+)", re.IGNORECASE)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip's member: signature, length of the name, of what is extra
 _BUFFER = 1 << 20
 _AGAIN = "fetch it from AI-Hub again."
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, OSError)
 
 
@@ -137,6 +139,8 @@ class Member:
         except LabelError:
             raise
         except _BROKEN as error:
+            if getattr(error, "errno", None) in NO_ROOM:  # where it is unpacked; the archive has no part in that
+                raise
             raise LabelError(f"{self}: cannot be read ({_why(error)}); {_AGAIN}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tarfile
 import tempfile
@@ -125,3 +126,17 @@ def test_no_archive_at_all_and_a_locked_one(tmp_path):
     archive.path.write_bytes(data)
     with pytest.raises(LabelError, match="locked with a password"):
         list_members(archive)
+
+
+def test_no_room_to_unpack_is_no_fault_of_the_archive(tmp_path, monkeypatch):
+    (tmp_path / "TS1.zip").write_bytes(_zip({"a.mp4": b"abc" * 500}, zipfile.ZIP_DEFLATED))
+    (archive,), _ = find_archives(tmp_path)
+    (member,) = list_members(archive)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(OSError, match="No space left") as caught, member.seekable(tmp_path):
+        pass
+    assert not isinstance(caught.value, LabelError)

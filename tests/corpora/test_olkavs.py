@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -20,11 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avsr.corpora.datadir import read_data_dir
-from avsr.corpora.olkavs import make
-from avsr.corpora.olkavs.cut import cut_session, read_record, record_path
+from avsr.corpora.olkavs import cut, make
+from avsr.corpora.olkavs.cut import Record, cut_session, read_record, record_path
 from avsr.corpora.olkavs.index import index_corpus
 from avsr.corpora.olkavs.make import make_corpus
-from avsr.errors import LabelError
+from avsr.errors import AvsrError, LabelError
 from avsr.lips.mouth_clip import load_mouth_clip
 from avsr.tables import columns, read_table
 from tests.corpora.aihub538_miniature import FPS, TOP, Miniature, make_mp4, make_wav
@@ -346,6 +347,22 @@ def test_no_corpus_at_all(miniature, tmp_path, here):
     (source / f"{FRONT}2.json").write_bytes(b"[]")
     with pytest.raises(LabelError, match="restore AI-Hub's folders, or use --split speaker"):
         make_corpus(source, tmp_path / "out", boxes=True)
+
+
+def test_a_full_disk_ends_the_run_and_costs_no_session(miniature, tmp_path, here, monkeypatch):
+    """Else the rest of the corpus would be written down as broken, and what is left would be trained on."""
+    source, write = miniature.write(tmp_path / "source"), cut.write_record
+
+    def full(record: Record, out: Path, name: str) -> None:
+        if name == SIDE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(record, out, name)
+
+    monkeypatch.setattr(cut, "write_record", full)
+    with pytest.raises(AvsrError, match="No space left on device.; make room, and run the same command again"):
+        make_corpus(source, tmp_path / "out", boxes=True)
+    assert not (tmp_path / "out" / "failed.tsv").exists() and read_record(record_path(tmp_path / "out", FRONT)).whole
+    assert not record_path(tmp_path / "out", SIDE).exists()
 
 
 # --- killed and resumed --------------------------------------------------------------------------------------------------------

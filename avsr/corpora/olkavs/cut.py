@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from avsr.corpora.aihub538 import AGES, CLIP_TOLERANCE, NOISES, SESSION_TOLERANCE, Sentence, SessionLabel, parse_label
-from avsr.corpora.archives import Member
+from avsr.corpora.archives import NO_ROOM, Member
 from avsr.corpora.labels import clean_speaker, utterance_id
 from avsr.corpora.olkavs.index import Session, stem
 from avsr.errors import AvsrError, LabelError, MediaError
@@ -85,20 +85,26 @@ def write_record(record: Record, out: Path, name: str) -> None:
 
 
 def cut_session(session: Session, out: Path, boxes: bool, spool: Path) -> str | None:
-    """Cut a session into `out`, by the label's boxes or by looking for the face; what is wrong stands in its record."""
+    """Cut a session into `out`, by the label's boxes or by looking for the face; what is wrong with it stands in its record.
+
+    The reason where it could not be tried; AvsrError where no other session could be written either.
+    """
     record = Record(source_of(session, boxes), session.official, str(session.label))
     shutil.rmtree(out / "mouth" / session.name, ignore_errors=True)  # of a former label, or of a process that was killed
     try:
-        _cut(session, out, boxes, spool, record)
-    except AvsrError as error:
-        record.whole = False
-        record.failed.append((session.name, str(session.label), _one_line(error)))
+        try:
+            _cut(session, out, boxes, spool, record)
+        except AvsrError as error:
+            record.whole = False
+            record.failed.append((session.name, str(session.label), _one_line(error)))
+        write_record(record, out, session.name)
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise AvsrError(f"{out}: cannot be written to ({error.strerror}); make room, and run the same command again.") from None
         return f"{error.strerror or error} ({error.filename or session.label})"
     except Exception as error:  # one odd file among many thousands must not end the run; what happened is kept
         where = traceback.extract_tb(error.__traceback__)[-1]
         return _one_line(f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
-    write_record(record, out, session.name)
     return None
 
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avsr.corpora.datadir import Utterance, write_data_dir
-from avsr.corpora.labels import nothing_usable
+from avsr.corpora.labels import Failure, nothing_usable
 from avsr.corpora.olkavs.cut import COLUMNS, Record, cut_session, read_record, record_path, source_of, write_record
 from avsr.corpora.olkavs.index import TRAINING, VALIDATION, Index, Session, index_corpus
-from avsr.corpora.olkavs.report import failure_of, write_report
+from avsr.corpora.olkavs.report import write_report
 from avsr.corpora.splits import Splits, by_speaker, rank
 from avsr.errors import AvsrError, LabelError
 from avsr.processes import KILLED, progress, work_off
@@ -45,7 +45,7 @@ def make_corpus(
         spool: folder for a video that has to be unpacked, while it is read; `out` where it is None.
 
     What could not be used is in failed.tsv, what was used in spite of a fault in remarks.tsv, and data_report.md says what there is.
-    LabelError where nothing can be used or a split stays empty.
+    LabelError where nothing can be used or a split stays empty; AvsrError where there is no more room on the disk.
     """
     if split_by not in SPLIT_BY:
         raise LabelError(f"cannot split by {split_by!r}; it can be {' or '.join(SPLIT_BY)}.")
@@ -65,7 +65,7 @@ def make_corpus(
     splits: Splits = {"train": [], "dev": [], "test": []}
     try:
         if not utterances:
-            failed = [failure_of(*row) for record in records.values() for row in record.failed]
+            failed = [Failure(name, Path(where), why) for record in records.values() for name, where, why in record.failed]
             raise nothing_usable(source, "no session gave anything.", [*failed, *index.failures])
         if split_by == "official":
             splits = _official(index, records, utterances)

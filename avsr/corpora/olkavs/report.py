@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from avsr.corpora.datadir import Utterance
-from avsr.corpora.labels import Failure
 from avsr.corpora.olkavs.cut import COLUMNS, Record
 from avsr.corpora.olkavs.index import Index
 from avsr.corpora.splits import Splits, sentence_key
@@ -119,8 +118,3 @@ def _kind(reason: str) -> str:
 def _row(fields: Sequence[str]) -> str:
     line = "\t".join(" ".join(str(value).split()) for value in fields)
     return line.encode("utf-8", "backslashreplace").decode("utf-8")  # a broken file name may be why it failed
-
-
-def failure_of(name: str, where: str, reason: str) -> Failure:
-    """A row of failed.tsv as the other corpora report theirs."""
-    return Failure(name, Path(where), reason)
