@@ -233,10 +233,12 @@ def print_parts(seconds: int) -> None:
     count = min(seconds, 4) * 25
     pictures = [face_picture(index / 25, SIZE) for index in range(count)]
     alone = {}
+    coloured = [Frame(index, index / 25, image, False) for index, image in enumerate(pictures)]
+    grey = [Frame(index, index / 25, np.ascontiguousarray(image[..., 0]), False) for index, image in enumerate(pictures)]
     for name, work in (
-        ("found", lambda: find_mouths((Frame(index, index / 25, image, False) for index, image in enumerate(pictures)), 0.0)),
-        ("boxes", lambda: box_mouths((Frame(index, index / 25, image[..., 0], False) for index, image in enumerate(pictures)), 0.0, count, face, lips, FPS)),
-    ):  # fmt: skip
+        ("found", lambda: find_mouths(coloured, 0.0)),
+        ("boxes", lambda: box_mouths(grey, 0.0, count, face, lips, FPS)),
+    ):
         work()
         begun = time.process_time()
         work()

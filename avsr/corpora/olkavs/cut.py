@@ -42,9 +42,12 @@ _HEADER = "restore the label from AI-Hub, or the media."
 
 @dataclass
 class Record:
-    """What came of a session. utterances: id, text, seconds, face (mean confidence), mouth and
-    sound (paths in the corpus; sound None where there is none), bytes of the two. failed and remarks: name, where, why; what is only remarked was used. whole: nothing befell the session as a
-    whole, so that it need not be tried again. spooled: bytes that were unpacked for a while."""
+    """What came of a session, and from what (`source_of`).
+
+    utterances: id, text, seconds, face (mean confidence), mouth and sound (paths in the corpus; sound None where there is none),
+    bytes of the two. failed and remarks: name, where, why; what is only remarked was used. whole: nothing befell the session
+    itself, so that it need not be tried again. spooled: bytes that were unpacked for a while.
+    """
 
     source: dict[str, Any]
     official: str

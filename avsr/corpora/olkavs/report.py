@@ -99,7 +99,9 @@ def _disk(records: Mapping[str, Record], index: Index) -> list[str]:
 
 def _faults(index: Index, records: Mapping[str, Record], failed: Sequence[tuple], remarks: Sequence[tuple]) -> list[str]:
     used = sum(bool(record.utterances) for record in records.values())
-    lines = [f"{used} of {len(records)} sessions gave something. {len(failed)} faults cost something (`failed.tsv`), {len(remarks)} did not (`remarks.tsv`)."]
+    lines = [
+        f"{used} of {len(records)} sessions gave something. {len(failed)} faults cost something (`failed.tsv`), {len(remarks)} did not (`remarks.tsv`)."
+    ]
     if index.strays:
         lines.append(f"{index.strays} videos have no label and were left alone.")
     for name, rows in (("failed.tsv", failed), ("remarks.tsv", remarks)):
