@@ -9,7 +9,7 @@ Trains and measures a recogniser on a corpus; without --recipe on mini_ko, which
 A stage that was finished with the same inputs and options is not done again; a stage that was interrupted goes on
 where it stopped.
 
-  --recipe NAME        a folder of recipes/: daily_ko, grid, lipnet_ko, mini_ko (default: mini_ko)
+  --recipe NAME        a folder of recipes/: daily_ko, grid, lipnet_ko, mini_ko, olkavs (default: mini_ko)
   --data DIR           where the corpus lies (default: what the recipe's db.sh says)
   --stage N|NAME       begin with this stage (default: 1)
   --stop_stage N|NAME  end with this stage (default: score; benchmark goes on with noise and broken pictures)
@@ -23,6 +23,7 @@ where it stopped.
   --lm_text "FILE..."  more text for the language model, one sentence a line (default: the training's own alone)
   --half true|false    pack the model's matrices in 16 bits, for half the size (default: false)
   --shards true|false  pack what is trained on into shards, and train from those (docs/scale.md; default: false)
+  --data_args "..."    more options for the recipe's local/data.sh (its README says which; default: none)
   --train_args "..."   more options for ESPnet's training, such as "--max_epoch 3"
   --noise DIR          recordings for the benchmark (street, restaurant, ...; default: none, and no cells with any)
   --baselines "..."    what the benchmark holds the model against, each trained as long as the model (default:
@@ -55,11 +56,11 @@ fail() { # a mistake in the command line
 # --- options -----------------------------------------------------------------------------------------------------------
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
-    mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
+    data_args mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
     lm_text noise baselines shards)
 recipe='' recipe_dir='' data='' first=1 last='' ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$((cores > 4 ? 4 : cores))"
-train_config='' decode_config='' train_args=''
+train_config='' decode_config='' train_args='' data_args=''
 mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
 token_type=jamo vocab_size='' lm_text='' noise='' remember=true shards=false
 BASELINES=(audio_only lip_only concatenation constant_weight lipnet) # those of avsr/training/baselines.py

@@ -41,7 +41,7 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--recipe", "nope"], "there is no recipe nope; recipes/ has daily_ko grid lipnet_ko mini_ko."),
+        (["--recipe", "nope"], "there is no recipe nope; recipes/ has daily_ko grid lipnet_ko mini_ko olkavs."),
         (["--recipe", "../grid"], "there is no recipe ../grid;"),
         (["--recipe", "grid", "--bogus", "1"], "unknown option --bogus; ./run.sh --help lists the options."),
         (["--recipe", "grid", "extra"], "extra is not an option;"),
