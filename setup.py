@@ -68,7 +68,7 @@ EXTRAS = {
     "ray": ["ray>=2.52"],
     # httpx and openai talk to avsr serve as its users do; playwright drives a browser that is there (tools/install.sh --browser).
     "test": [
-        "pytest", "hypothesis", "pysubs2", "httpx", "openai", "playwright", "axe-playwright-python", "ray>=2.52",
+        "pytest", "pytest-xdist", "hypothesis", "pysubs2", "httpx", "openai", "playwright", "axe-playwright-python", "ray>=2.52",
         # Reads the shards that avsr.stages.shards writes, as others would.
         "webdataset",
     ],  # fmt: skip
