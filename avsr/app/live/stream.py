@@ -1,7 +1,9 @@
-"""One recording that comes, and the process that decodes it (`.decoding`), as the process that recognises has them."""
+"""One recording that comes, and the process that decodes it (`.decoding`, or `.peer` where it comes by WebRTC), as the process that recognises
+has them."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -11,11 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Condition, Thread
+from typing import Any
 
 import numpy as np
 
 from avsr.app.children import without_token
-from avsr.app.live.decoding import HEADER, MOST_SAMPLES, MOST_SIDE
+from avsr.app.live.pieces import BEHIND, CODES, HEADER, MOST_SAMPLES, MOST_SIDE, MOST_TEXT
 
 DECODED = 10.0
 """Seconds in which what has come must be decoded once nothing more comes."""
@@ -46,7 +49,7 @@ class Stream:
     ) -> None:
         self._after, self._began, self._sound, self._picture, self._ended = after, began, sound, picture, ended
         environment = without_token() | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-        command, pipe = [sys.executable, "-m", "avsr.app.live.decoding", media], subprocess.PIPE
+        command, pipe = [sys.executable, "-m", *self._program(media)], subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
         self._waiting: deque[bytes] = deque()
         self._size, self._closed, self._behind = 0, False, False
@@ -56,6 +59,12 @@ class Stream:
         self._reading = Thread(target=self._read, name="read a recording", daemon=True)
         self._reading.start()
         Thread(target=self._write, name="write a recording", daemon=True).start()
+
+    _may_end = False  # by itself
+
+    @staticmethod
+    def _program(media: str) -> list[str]:
+        return ["avsr.app.live.decoding", media]
 
     def feed(self, data: bytes) -> None:
         """More of it."""
@@ -110,25 +119,28 @@ class Stream:
 
     def _read(self) -> None:
         code, sentence = "", ""
-        if self._after is not None:
-            self._after.wait(DECODED)
-            self._after = None
         try:
-            while header := self._process.stdout.read(HEADER.size):
+            code, sentence = self._first()
+            if self._after is not None:
+                self._after.wait(DECODED)
+                self._after = None
+            while not code and (header := self._process.stdout.read(HEADER.size)):
                 code, sentence = self._take(header)
-                if code:
-                    break
         except (ValueError, EOFError):
             code, sentence = "bad_media", "what you send cannot be decoded within the limits; begin with a new recording."
         self._process.kill()
         ended = self._process.wait()
         self._process.stdout.close()
-        if self._behind:
+        if self._behind or ended == BEHIND:
             code, sentence = "begin_again", "this machine cannot follow; begin with a new recording."
-        elif not code and not self._closed:
+        elif not code and not self._closed and not (self._may_end and ended == 0):
             code, sentence = "bad_media", f"what you send cannot be decoded ({ended}); begin with a new recording."
         self.close()
         self._ended(code, sentence)
+
+    def _first(self) -> tuple[str, str]:
+        """What is said before all that the recording holds."""
+        return "", ""
 
     def _take(self, header: bytes) -> tuple[str, str]:
         """One piece of what the process says; it might be anything, should somebody have taken it over."""
@@ -146,14 +158,58 @@ class Stream:
             self._picture(second, image)
         elif kind == b"S" and 0 < a <= MOST_SAMPLES:
             self._sound(second, self._array(np.float32, (a,)))
-        elif kind == b"E" and a <= 1000:
-            return "bad_media", self._array(np.uint8, (a,)).tobytes().decode("utf-8", "replace")
+        elif kind == b"E" and a <= 1000 and b < len(CODES):
+            return CODES[b], self._text(a)
         else:
             raise ValueError
         return "", ""
+
+    def _text(self, size: int) -> str:
+        return self._array(np.uint8, (size,)).tobytes().decode("utf-8", "replace")
 
     def _array(self, kind: type, shape: tuple[int, ...]) -> np.ndarray:
         array = np.empty(shape, kind)
         if self._process.stdout.readinto(memoryview(array).cast("B")) != array.nbytes:
             raise EOFError
         return array
+
+
+class PeerStream(Stream):
+    """The same by WebRTC: `told` is what `.peer` is told, and `answered` is told the answer to the offer that is in it."""
+
+    def __init__(
+        self,
+        told: dict[str, Any],
+        began: float,
+        sound: Callable[[float, np.ndarray], None],
+        picture: Callable[[float, np.ndarray], None],
+        ended: Callable[[str, str], None],
+        answered: Callable[[str], None],
+        after: Stream | None,
+    ) -> None:
+        self._answered = answered
+        super().__init__("", began, sound, picture, ended, after)
+        super().feed(json.dumps({**told, "began": began}).encode() + b"\n")
+
+    _may_end = True
+
+    @staticmethod
+    def _program(media: str) -> list[str]:
+        return ["avsr.app.live.peer"]
+
+    def feed(self, data: bytes) -> None:
+        """What comes by a WebSocket is of no recording."""
+
+    def _first(self) -> tuple[str, str]:
+        header = self._process.stdout.read(HEADER.size)
+        if len(header) == HEADER.size and header[:1] == b"A":
+            _, _, size, _, _ = HEADER.unpack(header)
+            if size > MOST_TEXT:
+                raise ValueError
+            self._answered(self._text(size))
+            return "", ""
+        return self._take(header)
+
+    def _take(self, header: bytes) -> tuple[str, str]:
+        self.fed = time.monotonic()
+        return super()._take(header)
