@@ -28,7 +28,7 @@ from aiortc.rtp import RtcpSrPacket
 from avsr.app.codecs import allow_usual_codecs
 from avsr.app.live.pieces import BEHIND, Pieces
 from avsr.app.live.protocol import Pace
-from avsr.app.live.rtp_clock import RtpClock
+from avsr.app.live.rtp_clock import SETTLED, RtpClock
 from avsr.app.live.rtp_decoding import PictureDecoder, SoundDecoder
 from avsr.app.process import follow_parent, limit_data, small_stacks
 
@@ -75,6 +75,7 @@ class _Incoming:
 
     def give(self, data: bytes, timestamp: int) -> None:
         """To the decoder; it waits where nobody reads what that says."""
+        time.sleep(max(0.0, self.clock.began + SETTLED - time.monotonic()))
         if not self.decode(data, timestamp):
             self.broken = True
         self._given = self.clock.second(timestamp)
