@@ -112,9 +112,9 @@ def main() -> None:
         with av.open(_Input(), "r", format=MEDIA[sys.argv[1]], container_options=options, buffer_size=8 << 10, metadata_errors="replace") as container:
             _Decoder(container, pieces).run()
     except (av.FFmpegError, MemoryError):
-        pieces.error("bad_media", "what you send cannot be read as a recording; begin with a new one, in WebM or in fragments of MP4.")
+        pieces.error("what you send cannot be read as a recording; begin with a new one, in WebM or in fragments of MP4.")
     except ValueError as error:
-        pieces.error("bad_media", str(error))
+        pieces.error(str(error))
 
 
 if __name__ == "__main__":

@@ -14,22 +14,14 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 HEADER = struct.Struct("<cdIII")
-"""What follows: P, a picture (height, width, 3) uint8 RGB; S, so many float32 samples at 16 kHz; A, the answer to an offer of WebRTC, of so
-many bytes in UTF-8; E, a sentence of so many bytes, and which of `CODES` it is. The second of the recording at which it begins; its shape."""
-
-CODES = ("bad_media", "too_fast", "no_connection", "bad_offer")
-
-BEHIND = 75
-"""The exit status of a process whose output is read too slowly (EX_TEMPFAIL of sysexits.h)."""
+"""What follows: P, a picture (height, width, 3) uint8 RGB; S, so many float32 samples at 16 kHz; E, a sentence of so many bytes in UTF-8. The
+second of the recording at which it begins; its shape."""
 
 MOST_SIDE = 960
 """Pixels; larger pictures are made smaller, which no 96-pixel mouth misses."""
 
 MOST_SAMPLES = SAMPLE_RATE
 """Of one block."""
-
-MOST_TEXT = 32 << 10
-"""Bytes of an answer."""
 
 MOST_PIXELS = 1920 * 1088
 """Of a picture that is decoded."""
@@ -54,15 +46,10 @@ class Pieces:
             block = np.clip(np.nan_to_num(samples[first : first + MOST_SAMPLES]), -1, 1)
             self._say(b"S", time + first / SAMPLE_RATE, (len(block), 0, 0), block.tobytes())
 
-    def answer(self, text: str) -> None:
-        """To the offer."""
-        data = text.encode()
-        self._say(b"A", 0.0, (len(data), 0, 0), data)
-
-    def error(self, code: str, sentence: str) -> None:
-        """Why nothing more comes."""
+    def error(self, sentence: str) -> None:
+        """Why it cannot be decoded."""
         data = sentence.encode()
-        self._say(b"E", 0.0, (len(data), CODES.index(code), 0), data)
+        self._say(b"E", 0.0, (len(data), 0, 0), data)
 
     def _say(self, kind: bytes, time: float, shape: tuple[int, ...], data: bytes | memoryview) -> None:
         with self._lock:

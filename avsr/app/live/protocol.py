@@ -17,6 +17,10 @@ MEDIA = {"webm": "matroska", "mp4": "mov"}
 """Containers that people may send, and FFmpeg's names of their demuxers."""
 
 
+PEER = "peer"
+"""In a container's place: what comes by WebRTC."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """rooms: at once. participants: of a room. sessions: participants of all rooms.

@@ -1,26 +1,29 @@
-"""The process that recognises what is said in all rooms: `python -m avsr.app.live.recognising SETTINGS`, started by `.recognition`.
+"""The process that recognises what is said in all rooms: `python -m avsr.app.live.recognising SETTINGS SOCKET`, started by `.recognition`.
 
 One process for all, since a model takes hundreds of megabytes and a session some ten; what is to be recognised waits in one line, so that all
-have their turns. It opens nothing that people send: processes of their own decode that. While the model is loaded they wait with what they have.
+have their turns. It opens nothing that people send: processes of their own decode that.
 
-On its input are lines of JSON, each with a session: start (`media`, or `peer`, see `.peer`; `recording`, its number; `began` and `now` by
-`time.monotonic`), feed (`size` bytes follow), pause, finish. On its output too: `message`; `answer` and `recording`; `error`, `sentence` and
-`recording`; `delay`; `over`. And `ready` when the model is loaded, or `failed`, why it cannot be used.
+On its input are lines of JSON, each with a session: start (`media`; `recording`, its number; `began` and `now` by `time.monotonic`), feed
+(`size` bytes follow), pause, finish. Of a recording whose media is `peer` the socket of that number has what `.peer` says, as a file to read. On its output too: `message`; `error`, `sentence` and `recording`; `delay` and `pictures`, those of a
+second; `over`. Before them comes
+`ready`, or `failed`, why it cannot be used.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from avsr.app.live.stream import DECODED, PeerStream, Stream
+from avsr.app.live.stream import DECODED, Decoded, PeerStream, Stream
+from avsr.app.live.protocol import PEER
 from avsr.app.process import follow_parent, give_memory_back
 from avsr.decoding.live.messages import message_to_dict
 from avsr.decoding.live.recognizer import LiveRecognizer
@@ -40,46 +43,39 @@ Say = Callable[..., None]
 class Session:
     """One participant, from the first recording to the last final."""
 
-    def __init__(self, recognizer: Future[Recognizer], executor: Executor, began: float, say: Say) -> None:
-        self._recognizer, self._executor = recognizer, executor
-        self._live: LiveRecognizer
-        self._opened, self._since = Event(), began
+    def __init__(self, recognizer: Recognizer, executor: Executor, began: float, say: Say) -> None:
+        self._live = LiveRecognizer(recognizer, executor=executor)
         self._began, self._say = began, say
-        self._stream: Stream | None = None
-        self._last: Stream | None = None
+        self._stream: Decoded | None = None
+        self._last: Decoded | None = None
         self._finished = Event()
         self._recording = 0
         self._paused = began
-        self._told = began
+        self._told, self._pictures = began, 0  # since it was told
         self.over = False
         Thread(target=self._run, name="session", daemon=True).start()
 
-    def start(self, media: str, peer: dict[str, Any] | None, recording: int, now: float) -> None:
+    def start(self, media: str, recording: int, now: float, peer: int | None) -> None:
         """A new recording, from second `now` of the clock on, in that container or by that peer."""
         self.pause()
         self._recording = recording
         offset = now - self._began
 
         def sound(second: float, samples) -> None:
-            self._opened.wait()
             self._live.add_sound(offset + second, samples)
 
         def picture(second: float, image) -> None:
-            self._opened.wait()
+            self._pictures += 1
             self._live.add_picture(offset + second, image)
 
         def ended(code: str, sentence: str) -> None:
             if code:
                 self._say(error=code, sentence=sentence, recording=recording)
 
-        def answered(answer: str) -> None:
-            self._say(answer=answer, recording=recording)
-
         if peer is None:
-            self._stream = Stream(media, now, sound, picture, ended, self._last)
+            self._stream = self._last = Stream(media, now, sound, picture, ended, self._last)
         else:
-            self._stream = PeerStream(peer, now, sound, picture, ended, answered, self._last)
-        self._last = self._stream
+            self._stream = self._last = PeerStream(os.fdopen(peer, "rb"), now, sound, picture, ended, self._last)
 
     def feed(self, data: bytes) -> None:
         """More of it."""
@@ -101,17 +97,13 @@ class Session:
     def _now(self) -> float | None:
         """The second of the room up to which all is there that will come; None where only what has come tells it."""
         now, stream, last = time.monotonic(), self._stream, self._last
-        paused = max(self._paused, self._since)
-        if stream is None and last is not None and not last.over and now - paused < DECODED:
+        if stream is None and last is not None and not last.over and now - self._paused < DECODED:
             return None
         if stream is None:
-            return now - self._began - _SETTLED if now - paused > _SETTLED else None
-        return now - self._began - _STALLED if now - max(stream.fed, self._since) > _STALLED else None
+            return now - self._began - _SETTLED if now - self._paused > _SETTLED else None
+        return now - self._began - _STALLED if now - stream.fed > _STALLED else None
 
     def _run(self) -> None:
-        self._live = LiveRecognizer(self._recognizer.result(), executor=self._executor)
-        self._since = time.monotonic()
-        self._opened.set()
         try:
             with self._live as live:
                 while not self._finished.wait(_POLL):
@@ -132,16 +124,17 @@ class Session:
         for message in messages:
             self._say(message=message_to_dict(message))
         now, stream = time.monotonic(), self._stream
-        if now - self._told > _TELL_DELAY and stream is not None and now - stream.fed < _TELL_DELAY:
-            self._told, delay = now, stream.delay()
-            self._say(delay=None if delay is None else round(delay, 3))
+        if now - self._told > _TELL_DELAY and stream is not None and stream.delay() is not None:
+            rate = self._pictures / (now - self._told)
+            self._told, self._pictures = now, 0
+            self._say(delay=round(stream.delay(), 3), pictures=round(rate, 1))
 
 
 class Sessions:
     """All of them."""
 
-    def __init__(self, recognizer: Future[Recognizer], say: Say) -> None:
-        self._recognizer, self._say = recognizer, say
+    def __init__(self, recognizer: Recognizer, peers: socket.socket, say: Say) -> None:
+        self._recognizer, self._peers, self._say = recognizer, peers, say
         self._executor = ThreadPoolExecutor(1, "recognise")
         self._sessions: dict[str, Session] = {}
 
@@ -154,7 +147,8 @@ class Sessions:
         if do == "start":
             if session is None:
                 session = self._sessions[name] = self._open(name, told["began"])
-            session.start(told["media"], told["peer"], told["recording"], told["now"])
+            peer = socket.recv_fds(self._peers, 1, 1)[1][0] if told["media"] == PEER else None
+            session.start(told["media"], told["recording"], told["now"], peer)
         elif session is None:
             if do == "finish":
                 self._say(session=name, over=True)
@@ -171,7 +165,7 @@ class Sessions:
 
 def main() -> None:
     follow_parent()
-    settings = json.loads(sys.argv[1])
+    settings, peers = json.loads(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
     taken, lock = os.fdopen(os.dup(1), "w", encoding="utf-8"), Lock()
     os.dup2(2, 1)  # whatever a library prints is no message
 
@@ -180,29 +174,23 @@ def main() -> None:
             taken.write(json.dumps(told) + "\n")
             taken.flush()
 
-    recognizer: Future[Recognizer] = Future()
-    Thread(target=_load, args=(settings, recognizer, say), name="load the model", daemon=True).start()
-    sessions = Sessions(recognizer, say)
-    while line := sys.stdin.buffer.readline():
-        told = json.loads(line)
-        sessions.meet(told, sys.stdin.buffer.read(told["size"]) if told["do"] == "feed" else b"")
-    os._exit(0)  # the server has ended: nobody waits for what is still being recognised
-
-
-def _load(settings: dict[str, Any], recognizer: Future[Recognizer], say: Say) -> None:
     from avsr.decoding.default_model import find_model
     from avsr.decoding.transcribe import load_recognizer
 
     try:
-        loaded = load_recognizer(Path(settings["model"]) if settings["model"] else find_model(), settings["ear"])
-        with LiveRecognizer(loaded) as live:
+        recognizer = load_recognizer(Path(settings["model"]) if settings["model"] else find_model(), settings["ear"])
+        with LiveRecognizer(recognizer) as live:
             live.warm_up()
     except AvsrError as error:
         say(failed=str(error))
-        os._exit(1)
+        return
     give_memory_back(code=True)
     say(ready=True)
-    recognizer.set_result(loaded)
+    sessions = Sessions(recognizer, peers, say)
+    while line := sys.stdin.buffer.readline():
+        told = json.loads(line)
+        sessions.meet(told, sys.stdin.buffer.read(told["size"]) if told["do"] == "feed" else b"")
+    os._exit(0)  # the server has ended: nobody waits for what is still being recognised
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from avsr.app.children import without_token
-from avsr.app.live.protocol import BAD_MESSAGE, FULL, Limits, Refused, error
+from avsr.app.live.protocol import error
 from avsr.app.live.room import Participant, Room
 from avsr.app.settings import Settings
 
@@ -25,18 +25,19 @@ _LINE = 1 << 20  # bytes of a message
 class Recognition:
     """Of one event loop; `clock` is `time.monotonic`, which the process reads too.
 
-    `delays` are the seconds from when something was recorded until it could be recognised, 95 % of the last, by session.
+    `delays` are the seconds from when something was recorded until it could be recognised, 95 % of the last, and `pictures` how many
+    of a second came so far lately, both by session.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self.delays: dict[str, float] = {}
+        self.pictures: dict[str, float] = {}
         self.pid: int | None = None
         self._settings, self._clock = settings, clock
         self._running: asyncio.Task | None = None
         self._input: asyncio.StreamWriter | None = None
         self._waiting: list[bytes] = []  # until there is an input
         self._sessions: dict[str, tuple[Room, Participant]] = {}
-        self._offers: dict[str, tuple[int, asyncio.Future[str]]] = {}  # number of the recording, and where its answer is waited for
         self._used = clock()
         self._ready, self._failed = False, ""
 
@@ -48,45 +49,11 @@ class Recognition:
 
     def start(self, room: Room, person: Participant, media: str) -> None:
         """A new recording of somebody begins now."""
-        person.peer = False
-        self._begin(room, person, media=media, peer=None)
-
-    async def offer(self, room: Room, person: Participant, sdp: str, addresses: list[str], limits: Limits) -> str:
-        """The same by WebRTC: the answer to that offer.
-
-        Raises:
-            Refused: it is none, cannot be answered, or another recording has begun meanwhile.
-        """
-        person.peer = True
-        bounds = {name: getattr(limits, name) for name in ("connect_seconds", "bytes_a_second", "burst")}
-        taken = self._begin(room, person, media="", peer={"offer": sdp, "addresses": addresses, **bounds})
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._offers[_name(room, person)] = person.recordings, answer
-        if not taken:
-            self._withdraw(_name(room, person), Refused(FULL, "failed", "this machine cannot follow; try again later."))
-        try:
-            return await asyncio.wait_for(answer, limits.answer_seconds)
-        except asyncio.TimeoutError:
-            self.pause(room, person)
-            raise Refused(FULL, "failed", "the offer could not be answered in time; try again later.") from None
-        finally:
-            if self._offers.get(_name(room, person), (0, None))[1] is answer:
-                del self._offers[_name(room, person)]
-
-    def _begin(self, room: Room, person: Participant, **told: Any) -> bool:
         session, now = _name(room, person), self._clock()
-        self._withdraw(session, Refused(BAD_MESSAGE, "bad_offer", "another recording has begun meanwhile."))
         self._sessions[session] = room, person
         self.prepare()
-        person.sending = True
         person.recordings += 1
-        return self._write({"do": "start", "session": session, "recording": person.recordings, "began": room.began, "now": now, **told})
-
-    def _withdraw(self, session: str, refused: Refused) -> None:
-        """Nobody answers the offer any more that waits."""
-        _, answer = self._offers.pop(session, (0, None))
-        if answer is not None and not answer.done():
-            answer.set_exception(refused)
+        self._write({"do": "start", "session": session, "media": media, "recording": person.recordings, "began": room.began, "now": now})
 
     def feed(self, room: Room, person: Participant, data: bytes) -> bool:
         """More of it; False where it cannot be taken, and a new one must begin."""
@@ -95,9 +62,7 @@ class Recognition:
 
     def pause(self, room: Room, person: Participant) -> None:
         """It is over."""
-        person.sending = person.peer = False
-        self._withdraw(_name(room, person), Refused(BAD_MESSAGE, "bad_offer", "it is over already."))
-        self.delays.pop(_name(room, person), None)
+        self._forget_figures(_name(room, person))
         if _name(room, person) in self._sessions:
             self._write({"do": "pause", "session": _name(room, person)})
 
@@ -167,49 +132,38 @@ class Recognition:
         if "message" in told:
             room.heard(person, told["message"], self._clock())
         elif "delay" in told:
-            room.active = self._clock()
-            if told["delay"] is not None:
-                self.delays[session] = told["delay"]
-        elif told.get("recording") == person.recordings:  # else they have begun another already
-            self._hear_of_recording(session, person, told)
+            self.delays[session], self.pictures[session] = told["delay"], told["pictures"]
+        elif "error" in told and told["recording"] == person.recordings:  # else they have begun another already
+            person.sending = False
+            if person.line is not None:
+                person.line.tell(error(told["error"], told["sentence"]))
         elif "over" in told:
             self._forget(session)
             room.forget_partials(person)
             if person.leaving is not None:
                 room.gone(person, self._clock())
 
-    def _hear_of_recording(self, session: str, person: Participant, told: dict[str, Any]) -> None:
-        number, answer = self._offers.get(session, (0, None))
-        waiting = answer is not None and number == told["recording"] and not answer.done()
-        if "answer" in told:
-            if waiting:
-                answer.set_result(told["answer"])
-            return
-        person.sending = person.peer = False
-        if waiting:
-            answer.set_exception(Refused(BAD_MESSAGE, told["error"], told["sentence"]))
-        elif person.line is not None:
-            person.line.tell(error(told["error"], told["sentence"]))
-
     def _forget(self, session: str) -> None:
         self._sessions.pop(session, None)
+        self._forget_figures(session)
+
+    def _forget_figures(self, session: str) -> None:
         self.delays.pop(session, None)
-        self._withdraw(session, Refused(FULL, "failed", "what recognises has ended; try again."))
+        self.pictures.pop(session, None)
 
     def _ended(self) -> None:
         """All that was not final is lost."""
         self._running = self._input = self.pid = None
         self._waiting.clear()
         for session, (room, person) in list(self._sessions.items()):
-            waits = session in self._offers  # and hears of it there
             self._forget(session)
             room.forget_partials(person)
             if person.leaving is not None:
                 room.gone(person, self._clock())
-            elif person.line is not None and person.sending and not (waits and self._ready):
+            elif person.line is not None and person.sending:
                 again = error("begin_again", "what recognises has ended and is started anew; begin with a new recording.")
                 person.line.tell(again if self._ready else error("failed", self._failed))
-            person.sending = person.peer = False
+            person.sending = False
 
 
 def _name(room: Room, person: Participant) -> str:

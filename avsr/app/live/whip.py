@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from fastapi import APIRouter, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from avsr.app.live.protocol import BAD_MESSAGE, BAD_TICKET, NO_ROOM, TOO_FAST, TOO_LARGE, Refused
@@ -70,11 +71,14 @@ def addresses_of(host: str) -> list[str]:
 
 
 async def _text(request: Request, most: int) -> str:
-    data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > most:
-            raise Refused(TOO_LARGE, "too_large", f"an offer can have {most} bytes.")
+    data, large = bytearray(), Refused(TOO_LARGE, "too_large", f"an offer can have {most} bytes.")
+    try:
+        async for piece in request.stream():
+            data += piece
+            if len(data) > most:
+                raise large
+    except ClientDisconnect:  # or the server's own limit, which looks so
+        raise large from None
     try:
         return data.decode()
     except ValueError:
