@@ -106,8 +106,10 @@ def test_a_job_whose_node_is_killed_goes_on_on_another(tmp_path, nodes, packed, 
         with server.client("owner") as client:
             ids = [upload(client, long, "1.mp4").id]
             part = server.data / "videos" / ids[0] / "part.jsonl"
-            wait_for(lambda: part.exists() and '"done"' in part.read_text(), "something to be done of it")
             worker = the_actor(nodes, "RayWorker")
+            wait_for(lambda: part.exists() and '"done"' in part.read_text(), "something to be done of it")
+            os.kill(worker, signal.SIGSTOP)  # else it might be done with all of it before its node is killed
+            assert client.get(f"/api/videos/{ids[0]}").json()["state"] == "running"
             nodes.kill_node_of(worker)
             # How soon is benchmarks.cluster's to measure.
             wait_for(lambda: client.get(f"/api/videos/{ids[0]}").json()["state"] == "queued", "the job to wait again")

@@ -1,8 +1,8 @@
-"""A process that is the other end of one participant's WebRTC, and decodes what comes: `python -m avsr.app.live.peer`, started by `.stream`.
+"""A process that is the other end of one participant's WebRTC, and decodes what comes: `python -m avsr.app.live.peer FILE`, started by `.peers`.
 
 On its input is a line of JSON: `offer`, an SDP; `addresses`, those of this machine that may be used, all of them where it is empty; `began`, by
 `time.monotonic`, when the recording begins; `connect_seconds`, `bytes_a_second` and `burst`, see `.protocol.Limits`. When the input ends it ends too. On its
-output is the answer, and then what `.decoding` says.
+output are lines of JSON: `answer`; or `error`, one of `.peers.CODES`, and `sentence`. The open file of that number has `.pieces`, what it decodes.
 
 No server of others is asked for anything, and the addresses in the offer are left unread: only who has sent a check that proves to know the
 answer (RFC 8445, 7.3) is sent anything. The library, aiortc, speaks ICE, DTLS, SRTP and RTP; its decoders have no limits and its tracks forget
@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from aioice import ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription, rtcpeerconnection, rtcrtpreceiver, sdp
@@ -26,7 +26,7 @@ from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateErr
 from aiortc.rtp import RtcpSrPacket
 
 from avsr.app.codecs import allow_usual_codecs
-from avsr.app.live.pieces import BEHIND, Pieces
+from avsr.app.live.pieces import Pieces
 from avsr.app.live.protocol import Pace
 from avsr.app.live.rtp_clock import SETTLED, RtpClock
 from avsr.app.live.rtp_decoding import PictureDecoder, SoundDecoder
@@ -42,21 +42,26 @@ CODECS = {"audio": ("audio/opus",), "video": ("video/VP8", "video/rtx")}
 _RATES = {"audio": 48_000, "video": 90_000}
 _MEMORY = 320 << 20  # bytes beyond what is mapped
 _MOST_WAITING = 60.0  # seconds of media that wait to be decoded, while the model is loaded
+_BAD = 250  # frames in a row that cannot be decoded
 _ENDING = 3.0  # seconds that saying goodbye may take
 _NTP = 1 << 32  # units in a second of NTP's
 _WRONG = (ValueError, LookupError, TypeError, AttributeError, AssertionError, InternalError, InvalidAccessError, InvalidStateError, OperationError)
 """What aiortc raises where an SDP is not one."""
 
 
+Refuse = Callable[[str, str], NoReturn]
+
+
 class _Incoming:
     """One stream of the peer: its clock and its decoder, which is given frames by a thread of aiortc's."""
 
-    def __init__(self, kind: str) -> None:
-        self.clock, self.kind = RtpClock(_RATES[kind]), kind
+    def __init__(self, kind: str, refuse: Refuse) -> None:
+        self.clock, self._refuse = RtpClock(_RATES[kind]), refuse
         self.decode: Callable[[bytes, int], None]
         self.broken = False  # a picture is missing: the sender is to begin anew with a whole one
         self._source: int | None = None
         self._given = 0.0
+        self._bad = 0
 
     def came(self, packet: RtpPacket) -> None:
         """A packet, as it is."""
@@ -66,7 +71,7 @@ class _Incoming:
             self.clock.came(packet.timestamp, time.monotonic())
             self._given = self._given or self.clock.newest
         if self.clock.newest - self._given > _MOST_WAITING:
-            os._exit(BEHIND)
+            self._refuse("begin_again", "this machine cannot follow; begin with a new recording.")
 
     def reported(self, packet: RtcpSrPacket) -> None:
         """What the sender says of its clock."""
@@ -78,19 +83,23 @@ class _Incoming:
         time.sleep(max(0.0, self.clock.began + SETTLED - time.monotonic()))
         if not self.decode(data, timestamp):
             self.broken = True
+            self._bad += 1
+            if self._bad > _BAD:
+                self._refuse("bad_media", "what you send cannot be decoded within the limits; send another recording.")
+        else:
+            self._bad = 0
         self._given = self.clock.second(timestamp)
 
 
 class Peer:
     """Of one offer."""
 
-    def __init__(self, told: dict[str, Any], pieces: Pieces) -> None:
-        self._told, self._pieces = told, pieces
-        self._streams = {kind: _Incoming(kind) for kind in _RATES}
+    def __init__(self, told: dict[str, Any], pieces: Pieces, taken: TextIO) -> None:
+        self._told, self._taken = told, taken
+        self._streams = {kind: _Incoming(kind, self._refuse) for kind in _RATES}
         self._pace = Pace(told["bytes_a_second"], told["burst"], time.monotonic())
         self._state = asyncio.Event()
         self._over = asyncio.Event()
-        self._ended = False
         sound, picture = self._streams["audio"], self._streams["video"]
         sound.decode = SoundDecoder(pieces, lambda timestamp: sound.clock.second(timestamp) - told["began"]).decode
         picture.decode = PictureDecoder(pieces, lambda timestamp: picture.clock.second_beside(timestamp, sound.clock) - told["began"]).decode
@@ -106,12 +115,10 @@ class Peer:
         try:
             answer = await self._answer(connection, self._told["offer"])
         except _WRONG:
-            self._pieces.error("bad_offer", "that is no offer of one microphone (Opus) and one camera (VP8), or one of them.")
-            return
+            self._refuse("bad_offer", "that is no offer of one microphone (Opus) and one camera (VP8), or one of them.")
         if "a=candidate" not in answer:
-            self._pieces.error("no_connection", "this server has no address for WebRTC; send a recording by the WebSocket.")
-            return
-        self._pieces.answer(answer)
+            self._refuse("no_connection", "this server has no address for WebRTC; send a recording by the WebSocket.")
+        self._say(answer=answer)
         if await self._connected(connection):
             await self._until_over(connection)
         await asyncio.wait([asyncio.ensure_future(connection.close())], timeout=_ENDING)
@@ -141,8 +148,7 @@ class Peer:
             if self._over.is_set():
                 return False
             if left <= 0 or connection.connectionState in ("failed", "closed"):
-                self._pieces.error("no_connection", "no connection came about by WebRTC; send a recording by the WebSocket.")
-                return False
+                self._refuse("no_connection", "no connection came about by WebRTC; send a recording by the WebSocket.")
         return True
 
     async def _until_over(self, connection: RTCPeerConnection) -> None:
@@ -153,7 +159,7 @@ class Peer:
             for wait in waits:
                 wait.cancel()
         if connection.connectionState == "failed":
-            self._pieces.error("no_connection", "the connection by WebRTC is lost; make another, or send a recording by the WebSocket.")
+            self._refuse("no_connection", "the connection by WebRTC is lost; make another, or send a recording by the WebSocket.")
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         sys.stdin.buffer.read()
@@ -172,8 +178,8 @@ class Peer:
 
             async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
                 if not peer._pace.take(len(packet.payload), time.monotonic()):
-                    peer._refuse()
-                    return
+                    most = peer._told["bytes_a_second"]
+                    peer._refuse("too_fast", f"{most} bytes of media a second are taken; send a smaller picture.")
                 self._stream.came(packet)
                 if self._stream.broken:
                     self._stream.broken = False
@@ -201,11 +207,14 @@ class Peer:
         every = ice.get_host_addresses
         ice.get_host_addresses = lambda use_ipv4, use_ipv6: addresses or ["127.0.0.1", *every(use_ipv4, use_ipv6)]
 
-    def _refuse(self) -> None:
-        if not self._ended:
-            self._ended = True
-            self._pieces.error("too_fast", f"{self._told['bytes_a_second']} bytes of media a second are taken; send a smaller picture.")
-            self._over.set()
+    def _say(self, **told: str) -> None:
+        self._taken.write(json.dumps(told) + "\n")
+        self._taken.flush()
+
+    def _refuse(self, code: str, sentence: str) -> NoReturn:
+        """End, and say why; from any thread."""
+        self._say(error=code, sentence=sentence)
+        os._exit(0)
 
 
 class _Unmapped:
@@ -218,12 +227,12 @@ class _Unmapped:
 def main() -> None:
     follow_parent()
     small_stacks()
-    pieces = Pieces(os.fdopen(os.dup(1), "wb"))
+    pieces, taken = Pieces(os.fdopen(int(sys.argv[1]), "wb")), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints is no message
     allow_usual_codecs()
     told = json.loads(sys.stdin.buffer.readline())
     limit_data(_MEMORY, 0)
-    asyncio.run(Peer(told, pieces).run())
+    asyncio.run(Peer(told, pieces, taken).run())
     os._exit(0)
 
 

@@ -4,8 +4,8 @@ One process for all, since a model takes hundreds of megabytes and a session som
 have their turns. It opens nothing that people send: processes of their own decode that.
 
 On its input are lines of JSON, each with a session: start (`media`; `recording`, its number; `began` and `now` by `time.monotonic`), feed
-(`size` bytes follow), pause, finish. Of a recording whose media is `peer` the socket of that number has what `.peer` says, as a file to read. On its output too: `message`; `error`, `sentence` and `recording`; `delay` and `pictures`, those of a
-second; `over`. Before them comes
+(`size` bytes follow), pause, finish. What a peer says, whose recording's media is `peer`, comes by the socket before, as a file to read. On
+its output too: `message`; `error`, `sentence` and `recording`; `delay` and `pictures`, those of a second, or null; `over`. Before them comes
 `ready`, or `failed`, why it cannot be used.
 """
 
@@ -22,8 +22,9 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from avsr.app.live.stream import DECODED, Decoded, PeerStream, Stream
+from avsr.app.live.handing import take_file
 from avsr.app.live.protocol import PEER
+from avsr.app.live.stream import DECODED, Decoded, PeerStream, Stream
 from avsr.app.process import follow_parent, give_memory_back
 from avsr.decoding.live.messages import message_to_dict
 from avsr.decoding.live.recognizer import LiveRecognizer
@@ -124,10 +125,10 @@ class Session:
         for message in messages:
             self._say(message=message_to_dict(message))
         now, stream = time.monotonic(), self._stream
-        if now - self._told > _TELL_DELAY and stream is not None and stream.delay() is not None:
-            rate = self._pictures / (now - self._told)
+        if now - self._told > _TELL_DELAY and stream is not None and now - stream.fed < _TELL_DELAY:
+            rate, delay = self._pictures / (now - self._told), stream.delay()
             self._told, self._pictures = now, 0
-            self._say(delay=round(stream.delay(), 3), pictures=round(rate, 1))
+            self._say(delay=None if delay is None else round(delay, 3), pictures=round(rate, 1))
 
 
 class Sessions:
@@ -147,7 +148,12 @@ class Sessions:
         if do == "start":
             if session is None:
                 session = self._sessions[name] = self._open(name, told["began"])
-            peer = socket.recv_fds(self._peers, 1, 1)[1][0] if told["media"] == PEER else None
+            try:
+                peer = take_file(self._peers, name, told["recording"]) if told["media"] == PEER else None
+            except OSError:
+                again = "what you send has got lost on this machine; begin with a new recording."
+                self._say(session=name, error="begin_again", sentence=again, recording=told["recording"])
+                return
             session.start(told["media"], told["recording"], told["now"], peer)
         elif session is None:
             if do == "finish":

@@ -45,8 +45,10 @@ class Live:
         """Lines of Prometheus's text format."""
         found = {"avsr_live_rooms": len(self.rooms.rooms), "avsr_live_participants": self.rooms.sessions}
         lines = [line for name, value in found.items() for line in (f"# TYPE {name} gauge", f"{name} {value}")]
-        lines.append("# TYPE avsr_live_delay_seconds gauge")
-        return [*lines, *(f'avsr_live_delay_seconds{{session="{name}"}} {value}' for name, value in self.recognition.delays.items())]
+        figures = {"avsr_live_delay_seconds": self.recognition.delays, "avsr_live_pictures_per_second": self.recognition.pictures}
+        for name, of in figures.items():
+            lines += [f"# TYPE {name} gauge", *(f'{name}{{session="{session}"}} {value}' for session, value in of.items())]
+        return lines
 
 
 def live_routes(live: Live, pages: Path) -> APIRouter:

@@ -13,7 +13,6 @@ from avsr.media.audio import SAMPLE_RATE
 from avsr.media.container import decoder_options
 
 _OPUS = 48_000  # samples a second that it is decoded to
-_BAD = 250  # frames in a row that cannot be decoded
 
 When = Callable[[int], float]
 """The second of the recording that a timestamp is."""
@@ -27,7 +26,6 @@ class _Decoder:
         self._codec = av.CodecContext.create(name, "r")
         self._codec.options = decoder_options() | {"max_pixels": str(MOST_PIXELS)}
         self._codec.thread_count = 1
-        self._bad = 0
 
     def decode(self, data: bytes, timestamp: int) -> bool:
         """One frame of the codec, which was recorded at that timestamp."""
@@ -35,11 +33,7 @@ class _Decoder:
             for frame in self._codec.decode(av.Packet(data)):
                 self._give(frame, timestamp)
         except (av.FFmpegError, MemoryError):
-            self._bad += 1
-            if self._bad == _BAD:
-                self._pieces.error("bad_media", "what you send cannot be decoded within the limits; begin with a new recording.")
             return False
-        self._bad = 0
         return True
 
     def _give(self, frame: av.AudioFrame | av.VideoFrame, timestamp: int) -> None:

@@ -1,0 +1,117 @@
+"""The server's end of a process that is one participant's WebRTC peer (`.peer`): it is told an offer, and answers; what it decodes goes to another
+process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from avsr.app.children import without_token
+from avsr.app.live.protocol import BAD_MESSAGE, FULL, Refused
+
+CODES = ("bad_offer", "bad_media", "too_fast", "begin_again", "no_connection")
+"""Why a peer may have ended."""
+
+_LINE = 64 << 10  # bytes of what it says
+_MOST_SENTENCE = 1000
+_LAST = 60.0  # seconds in which what has come must be decoded once nothing more comes: the model may have to be loaded first
+
+
+class PeerProcess:
+    """`ended` is told why, once, where it has answered and is not ended by us: a code and a sentence, "" for both where the other side ended it."""
+
+    def __init__(self, ended: Callable[[str, str], None]) -> None:
+        self._ended = ended
+        self._closed = False
+        self._process: asyncio.subprocess.Process | None = None
+        self._answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._running: asyncio.Task | None = None
+
+    async def begin(self, told: dict[str, Any]) -> int:
+        """Start it, with what `.peer` wants to know; the file that what it decodes can be read from, which the caller closes."""
+        read, write = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "avsr.app.live.peer", str(write), pass_fds=(write,), limit=_LINE,
+                env=without_token() | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+        except OSError:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        self._process.stdin.write(json.dumps(told).encode() + b"\n")
+        self._running = asyncio.create_task(self._run())
+        if self._closed:
+            self._process.stdin.close()
+        return read
+
+    async def answer(self, seconds: float) -> str:
+        """To the offer. Refused where there is none, or none in time."""
+        try:
+            return await asyncio.wait_for(self._answer, seconds)
+        except asyncio.TimeoutError:
+            self.kill()
+            raise Refused(FULL, "failed", "the offer could not be answered in time; try again later.") from None
+
+    def close(self) -> None:
+        """What has come is decoded; nothing comes any more."""
+        self._closed = True
+        self._refuse("bad_offer", "that is over already.")
+        if self._process is not None:
+            self._process.stdin.close()
+
+    def kill(self) -> None:
+        """End it at once, and say nothing more."""
+        self.close()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    async def wait(self) -> None:
+        """Until it has ended."""
+        if self._running is not None:
+            await asyncio.wait((self._running,))
+
+    async def _run(self) -> None:
+        code, sentence = "", ""
+        hearing = asyncio.create_task(self._hear())
+        try:
+            while not (hearing.done() or self._closed):
+                await asyncio.wait((hearing,), timeout=0.5)
+            await asyncio.wait((hearing,), timeout=_LAST)
+            if hearing.done():
+                code, sentence = hearing.result()
+        except ValueError:  # it might say anything, should somebody have taken it over
+            code, sentence = "bad_media", "what you send cannot be decoded within the limits; send another recording."
+        finally:
+            hearing.cancel()
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+        if not code and self._process.returncode:
+            code, sentence = "bad_media", f"what you send cannot be decoded ({self._process.returncode}); send another recording."
+        answered = self._answer.done()
+        self._refuse(code or "bad_offer", sentence or "there is no answer to that.")
+        if answered and not self._closed:
+            self._ended(code, sentence)
+
+    async def _hear(self) -> tuple[str, str]:
+        while line := await self._process.stdout.readline():
+            told = json.loads(line)
+            if not isinstance(told, dict):
+                raise ValueError
+            if isinstance(told.get("answer"), str) and not self._answer.done():
+                self._answer.set_result(told["answer"])
+            elif told.get("error") in CODES and isinstance(told.get("sentence"), str):
+                return told["error"], told["sentence"][:_MOST_SENTENCE]
+        return "", ""
+
+    def _refuse(self, code: str, sentence: str) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(Refused(BAD_MESSAGE, code, sentence))
+            self._answer.exception()  # which perhaps nobody waits for any more
