@@ -1,5 +1,5 @@
-"""The server's end of a process that is one participant's WebRTC peer (`.peer`): it is told an offer, and answers; what it decodes goes to another
-process."""
+"""The server's end of the processes that are participants' WebRTC peers (`.peer`): each is told an offer, and answers; what it decodes goes to
+another process. One is always ready while there are rooms, for a start takes a second."""
 
 from __future__ import annotations
 
@@ -21,6 +21,66 @@ _MOST_SENTENCE = 1000
 _LAST = 60.0  # seconds in which what has come must be decoded once nothing more comes: the model may have to be loaded first
 
 
+class _Process:
+    """One that has been started. `decoded` is the file that what it decodes can be read from."""
+
+    def __init__(self, process: asyncio.subprocess.Process, decoded: int) -> None:
+        self.process, self.decoded = process, decoded
+
+    @classmethod
+    async def start(cls) -> _Process:
+        read, write = os.pipe()
+        try:
+            return cls(
+                await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "avsr.app.live.peer", str(write), pass_fds=(write,), limit=_LINE,
+                    env=without_token() | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                ),
+                read,
+            )  # fmt: skip
+        except BaseException:  # also where the server ends
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+
+    async def end(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        os.close(self.decoded)
+
+
+class SparePeers:
+    """Starts them. Of one event loop."""
+
+    def __init__(self) -> None:
+        self._spare: asyncio.Task[_Process] | None = None
+
+    def prepare(self) -> None:
+        """Have one ready."""
+        if self._spare is None:
+            self._spare = asyncio.create_task(_Process.start())
+
+    async def take(self) -> _Process:
+        """The one that is ready, or another; OSError where none can be started."""
+        self.prepare()
+        spare, self._spare = self._spare, None
+        self.prepare()
+        found = await spare
+        if found.process.returncode is None:
+            return found
+        await found.end()
+        return await _Process.start()
+
+    async def close(self) -> None:
+        """End the one that is ready."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            await (await spare).end()
+
+
 class PeerProcess:
     """`ended` is told why, once, where it has answered and is not ended by us: a code and a sentence, "" for both where the other side ended it."""
 
@@ -31,25 +91,15 @@ class PeerProcess:
         self._answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._running: asyncio.Task | None = None
 
-    async def begin(self, told: dict[str, Any]) -> int:
-        """Start it, with what `.peer` wants to know; the file that what it decodes can be read from, which the caller closes."""
-        read, write = os.pipe()
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "avsr.app.live.peer", str(write), pass_fds=(write,), limit=_LINE,
-                env=without_token() | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-        except OSError:
-            os.close(read)
-            raise
-        finally:
-            os.close(write)
+    async def begin(self, spares: SparePeers, told: dict[str, Any]) -> int:
+        """Tell one what `.peer` wants to know; the file that what it decodes can be read from, which the caller closes."""
+        found = await spares.take()
+        self._process = found.process
         self._process.stdin.write(json.dumps(told).encode() + b"\n")
         self._running = asyncio.create_task(self._run())
         if self._closed:
             self._process.stdin.close()
-        return read
+        return found.decoded
 
     async def answer(self, seconds: float) -> str:
         """To the offer. Refused where there is none, or none in time."""
@@ -71,11 +121,6 @@ class PeerProcess:
         self.close()
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
-
-    async def wait(self) -> None:
-        """Until it has ended."""
-        if self._running is not None:
-            await asyncio.wait((self._running,))
 
     async def _run(self) -> None:
         code, sentence = "", ""

@@ -16,7 +16,7 @@ from typing import Any
 
 from avsr.app.children import without_token
 from avsr.app.live.handing import hand_file
-from avsr.app.live.peers import PeerProcess
+from avsr.app.live.peers import PeerProcess, SparePeers
 from avsr.app.live.protocol import BAD_MESSAGE, FULL, PEER, Limits, Refused, error
 from avsr.app.live.room import Participant, Room
 from avsr.app.settings import Settings
@@ -43,6 +43,7 @@ class Recognition:
         self._waiting: list[bytes] = []  # until there is an input
         self._sessions: dict[str, tuple[Room, Participant]] = {}
         self._peers: dict[str, PeerProcess] = {}  # of the recordings that go on
+        self._spares = SparePeers()
         self._handing: tuple[socket.socket, socket.socket] | None = None  # what peers say is handed over by it
         self._used = clock()
         self._ready, self._failed = False, ""
@@ -50,6 +51,7 @@ class Recognition:
     def prepare(self) -> None:
         """Somebody has come, and will want it: start the process."""
         self._used = self._clock()
+        self._spares.prepare()
         if self._running is None:
             self._handing = socket.socketpair()
             self._handing[0].setblocking(False)
@@ -76,7 +78,7 @@ class Recognition:
         peer = self._peers[session] = PeerProcess(ended)
         bounds = {name: getattr(limits, name) for name in ("connect_seconds", "bytes_a_second", "burst")}
         try:
-            decoded = await peer.begin({"offer": sdp, "addresses": addresses, "began": began, **bounds})
+            decoded = await peer.begin(self._spares, {"offer": sdp, "addresses": addresses, "began": began, **bounds})
             try:
                 if self._peers.get(session) is not peer:
                     raise Refused(BAD_MESSAGE, "bad_offer", "something else has begun meanwhile.")
@@ -141,6 +143,7 @@ class Recognition:
         """End the processes."""
         for session in list(self._peers):
             self._end_peer(session, at_once=True)
+        await self._spares.close()
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait((self._running,))
@@ -182,6 +185,7 @@ class Recognition:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+            await self._spares.close()
             ours.close()
             theirs.close()
             self._ended()

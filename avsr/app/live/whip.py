@@ -79,10 +79,9 @@ async def _text(request: Request, most: int) -> str:
                 raise large
     except ClientDisconnect:  # or the server's own limit, which looks so
         raise large from None
-    try:
-        return data.decode()
-    except ValueError:
-        raise Refused(BAD_MESSAGE, "bad_offer", "an offer is text in UTF-8.") from None
+    if not data.startswith(b"v=0") or not data.isascii():  # RFC 8866, 5.1; the rest is for a process of its own to read
+        raise Refused(BAD_MESSAGE, "bad_offer", "that is no offer in SDP.")
+    return data.decode()
 
 
 def _refused(refused: Refused) -> JSONResponse:
