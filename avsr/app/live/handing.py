@@ -18,14 +18,14 @@ def hand_file(place: socket.socket, session: str, recording: int, file: int) -> 
 
 
 def take_file(place: socket.socket, session: str, recording: int) -> int:
-    """The file of that recording; those of others that wait before it are closed, for nobody asks for them any more.
+    """The file of that recording, from a socket that does not block; those of others that wait before it are closed: nobody asks for them any more.
 
     Raises:
         OSError: it is not there.
     """
     wanted = _record(session, recording)
     while True:
-        record, files, _, _ = socket.recv_fds(place, _RECORD, 1, socket.MSG_DONTWAIT)
+        record, files, _, _ = socket.recv_fds(place, _RECORD, 1)
         if record == wanted and files:
             return files[0]
         for file in files:

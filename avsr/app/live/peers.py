@@ -85,8 +85,8 @@ class PeerProcess:
     """`ended` is told why, once, where it has answered and is not ended by us: a code and a sentence, "" for both where the other side ended it."""
 
     def __init__(self, ended: Callable[[str, str], None]) -> None:
-        self._ended = ended
-        self._closed = False
+        self._tell = ended
+        self._closed = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._running: asyncio.Task | None = None
@@ -97,7 +97,7 @@ class PeerProcess:
         self._process = found.process
         self._process.stdin.write(json.dumps(told).encode() + b"\n")
         self._running = asyncio.create_task(self._run())
-        if self._closed:
+        if self._closed.is_set():
             self._process.stdin.close()
         return found.decoded
 
@@ -111,7 +111,7 @@ class PeerProcess:
 
     def close(self) -> None:
         """What has come is decoded; nothing comes any more."""
-        self._closed = True
+        self._closed.set()
         self._refuse("bad_offer", "that is over already.")
         if self._process is not None:
             self._process.stdin.close()
@@ -122,12 +122,16 @@ class PeerProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
+    async def ended(self) -> None:
+        """Wait until it has."""
+        if self._running is not None:
+            await asyncio.wait((self._running,))
+
     async def _run(self) -> None:
         code, sentence = "", ""
-        hearing = asyncio.create_task(self._hear())
+        hearing, closing = asyncio.create_task(self._hear()), asyncio.create_task(self._closed.wait())
         try:
-            while not (hearing.done() or self._closed):
-                await asyncio.wait((hearing,), timeout=0.5)
+            await asyncio.wait((hearing, closing), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((hearing,), timeout=_LAST)
             if hearing.done():
                 code, sentence = hearing.result()
@@ -135,6 +139,7 @@ class PeerProcess:
             code, sentence = "bad_media", "what you send cannot be decoded within the limits; send another recording."
         finally:
             hearing.cancel()
+            closing.cancel()
             if self._process.returncode is None:
                 self._process.kill()
             await self._process.wait()
@@ -142,8 +147,8 @@ class PeerProcess:
             code, sentence = "bad_media", f"what you send cannot be decoded ({self._process.returncode}); send another recording."
         answered = self._answer.done()
         self._refuse(code or "bad_offer", sentence or "there is no answer to that.")
-        if answered and not self._closed:
-            self._ended(code, sentence)
+        if answered and not self._closed.is_set():
+            self._tell(code, sentence)
 
     async def _hear(self) -> tuple[str, str]:
         while line := await self._process.stdout.readline():

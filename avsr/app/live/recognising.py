@@ -172,6 +172,7 @@ class Sessions:
 def main() -> None:
     follow_parent()
     settings, peers = json.loads(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    peers.setblocking(False)
     taken, lock = os.fdopen(os.dup(1), "w", encoding="utf-8"), Lock()
     os.dup2(2, 1)  # whatever a library prints is no message
 
