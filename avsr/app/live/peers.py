@@ -19,6 +19,7 @@ CODES = ("bad_offer", "bad_media", "too_fast", "begin_again", "no_connection")
 _LINE = 64 << 10  # bytes of what it says
 _MOST_SENTENCE = 1000
 _LAST = 60.0  # seconds in which what has come must be decoded once nothing more comes: the model may have to be loaded first
+_GONE = 1.0  # seconds in which one that has said its last must end
 
 
 class _Process:
@@ -67,7 +68,6 @@ class SparePeers:
         """The one that is ready, or another; OSError where none can be started."""
         self.prepare()
         spare, self._spare = self._spare, None
-        self.prepare()
         found = await spare
         if found.process.returncode is None:
             return found
@@ -140,6 +140,7 @@ class PeerProcess:
         finally:
             hearing.cancel()
             closing.cancel()
+            await asyncio.wait((asyncio.ensure_future(self._process.wait()),), timeout=_GONE)
             if self._process.returncode is None:
                 self._process.kill()
             await self._process.wait()

@@ -88,7 +88,9 @@ class Recognition:
             if not (handed and self._tell_begin(room, person, PEER, began)):
                 raise Refused(FULL, "failed", "this machine cannot follow; try again later.")
             person.peer = True
-            return await peer.answer(limits.answer_seconds)
+            answer = await peer.answer(limits.answer_seconds)
+            self._spares.prepare()  # not before it, which it would only delay
+            return answer
         except (Refused, OSError) as refused:
             peer.kill()
             if self._peers.get(session) is peer:
