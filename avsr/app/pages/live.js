@@ -127,7 +127,7 @@ const MESSAGES = {
       if (sending) record();
       return;
     }
-    if (sender && (message.code === "no_connection" || message.code === "bad_media")) {
+    if (sender && ["no_connection", "bad_media", "too_fast"].includes(message.code)) {
       fallBack(sender);
       return;
     }

@@ -9,6 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -25,6 +28,8 @@ from avsr.app.settings import Settings
 from tests.app.conftest import wait_for
 from tests.app.live.test_live_hostile import dial, make_room, ticket, until
 from tests.app.live.test_live_whole import processes
+
+Found = TypeVar("Found")
 
 
 class Person:
@@ -54,6 +59,12 @@ class Person:
         return Sending(kinds, offer)
 
 
+def apart(what: Coroutine[Any, Any, Found]) -> Found:
+    """What comes of it, in a thread of its own: in ours a browser's tests may have left an event loop that runs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, what).result()
+
+
 def offers_of(kinds: list[str]) -> str:
     """An offer of such tracks, or of a data channel alone."""
 
@@ -68,7 +79,7 @@ def offers_of(kinds: list[str]) -> str:
         await connection.close()
         return offer
 
-    return asyncio.run(make())
+    return apart(make())
 
 
 @pytest.fixture
@@ -174,13 +185,3 @@ def test_the_second_offer_takes_the_place_of_the_first_(live_server, person):
     third = person.send(["audio"])  # though the one that was ready is dead
     third.close()
     wait_for(lambda: person.end(person.place) == 404, "the end that the other side has made to be known")
-
-
-
-
-def test_a_connection_that_does_not_come_about_is_said(live_server, person):
-    answer = person.offer(offers_of(["audio", "video"]))  # from addresses that are closed already
-    assert answer.status_code == 201 and "127.0.0.1" in answer.text
-    assert {line.split()[4] for line in answer.text.splitlines() if line.startswith("a=candidate")} == {"127.0.0.1"}
-    assert until(person.socket, "error")["code"] == "no_connection"
-    assert person.end(answer.headers["location"]) == 404

@@ -24,7 +24,7 @@ from avsr.app.live.stream import PeerStream
 from avsr.app.live.whip import addresses_of
 from avsr.app.live.whip_client import Sending
 from avsr.media.play import Given
-from tests.app.live.test_live_webrtc import offers_of
+from tests.app.live.test_live_webrtc import apart, offers_of
 from tests.media_maker import clock_picture, clock_time
 
 BOUNDS = {"connect_seconds": 0.5, "bytes_a_second": 1 << 20, "burst": 4 << 20}
@@ -98,7 +98,7 @@ def test_a_connection_that_does_not_come_about_is_said():
         await peer.ended()
         return why
 
-    assert asyncio.run(run())[0] == "no_connection"
+    assert apart(run())[0] == "no_connection"
 
 
 def test_what_nobody_waits_for_is_ended():
@@ -111,7 +111,7 @@ def test_what_nobody_waits_for_is_ended():
         await asyncio.wait_for(peer.ended(), 20.0)
         await spares.close()
 
-    asyncio.run(run())
+    apart(run())
 
 
 async def offers_now(kinds: list[str]) -> str:
