@@ -1,11 +1,12 @@
 """Rooms of the caption server: what a whole meeting is like, over the network's own loop, recognised by the real model.
 
-    python -m benchmarks.rooms --work DIR [--people 1] [--minutes 1] [--browser] [--breaks 0] [--pause 2] [--model ZIP] [--seed 21]
+    python -m benchmarks.rooms --work DIR [--people 1] [--minutes 1] [--browser] [--faults] [--breaks 0] [--pause 2] [--model ZIP] [--seed 21]
 
 Made people's sentences are played into a room of a server of its own by the reference client's recording, or by Chromium whose camera and microphone
 are that file; another participant listens. Measured: the delay of sound and pictures without recognition and how many pictures come through, as
 /metrics says; how late partial lines and finals are after the words were spoken, what is taken back, and the CER beside the file's; the
-memory of the server's processes over time; and, with --breaks, whether a line is lost or doubled where the connection is cut so many times.
+memory of the server's processes over time; and, with --breaks, whether a line is lost or doubled where the connection is cut so many times;
+with --faults, after how long the room is told that a microphone is dead or a camera is covered in the middle of a sentence.
 
 How the file's seconds lie in the room's is known where the client plays it. Of a browser it is guessed: where its finals begin, against where
 the sentences do, with what that guess is wrong by for the client in the same run, which is why --browser plays both in turn.
@@ -27,15 +28,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 
 from avsr.app.live.client import Server as Door
 from avsr.app.live.recording import Recording
 from avsr.decoding.default_model import find_model
 from avsr.decoding.live.messages import Final, Partial
+from avsr.lips.mouth_clip import FPS
 from avsr.media.captions import Word
+from avsr.media.play import given_by
+from avsr.media.probe import probe
+from avsr.media.write import write_video
 from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit, describe_machine
-from benchmarks.live import Report, judged, rate
+from benchmarks.live import Report, fault, judged, rate
 from benchmarks.made_meeting import meeting
 from tests.app.conftest import BROWSER, Server, start_server
 
@@ -167,6 +173,32 @@ def write_fake_devices(video: Path, camera: Path, microphone: Path) -> None:
         sound.mux(pcm.encode(None))
 
 
+def faulty(video: Path, stream: str, start: float, end: float) -> Path:
+    """The same video with that stream gone from second to second."""
+    path = video.with_name(f"{video.stem}-{stream}.mp4")
+    if not path.exists():
+        change, pictures, samples = fault(stream, start, end), [], []
+        for one in map(change, given_by(video, probe(video))):
+            (pictures if one.samples is None else samples).append(one.picture if one.samples is None else one.samples)
+        write_video(path, np.stack(pictures), FPS, np.concatenate(samples))
+    return path
+
+
+def play_faults(door: Door, room: str, listener: Visitor, video: Path, sentences: Sequence[Sequence[Word]]) -> None:
+    """A microphone cut, and a camera covered, in the middle of a sentence until it is over."""
+    words = sentences[len(sentences) // 2]
+    start, end = (words[0].start + words[-1].end) / 2, words[-1].end + 0.3
+    for stream, mode in (("microphone", "lip"), ("camera", "audio")):
+        begins: list[float] = []
+        visitor = Visitor(door, room, f"without a {stream}")
+        play(visitor, faulty(video, stream, start, end), begins, 0, 1.0)
+        second = begins[0] + start
+        found = [(at, one) for at, one in listener.messages if one["type"] == "mode" and one["participant"] == visitor.number and one["time"] > second]
+        told = next((f"{one['time'] - second:.2f} s of media, {at - second:.2f} s of the clock" for at, one in found if one["mode"] == mode), "never")
+        report = judged(said_by(listener, visitor.number), moved(sentences, begins[0]))
+        print(f"{stream} gone in the middle of a sentence: mode {mode} after {told}; CER {report.cer:.2f} %", flush=True)
+
+
 @dataclass
 class Watch:
     """What /metrics and the system say every few seconds: delays and pictures a second of all sessions, and megabytes of each kind of process."""
@@ -245,10 +277,8 @@ def guess_begin(said: Sequence[tuple[float, Final | Partial]], sentences: Sequen
 
 def row(what: str, report: Report, file: float) -> str:
     """One participant's line."""
-    from numpy import percentile
-
     return (
-        f"| {what} | {percentile(report.shown, 50):.2f} / {percentile(report.shown, 95):.2f} | {percentile(report.final, 50):.2f} / {percentile(report.final, 95):.2f} | "
+        f"| {what} | {np.percentile(report.shown, 50):.2f} / {np.percentile(report.shown, 95):.2f} | {np.percentile(report.final, 50):.2f} / {np.percentile(report.final, 95):.2f} | "
         f"{report.erased:.3f}; {report.updates} | {report.changed} | {report.cer:.2f}, {file:.2f}, {report.cer / max(file, 1e-9):.2f} |"
     )
 
@@ -260,6 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--people", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1.0, help="for which they play (default: %(default)s)")
     parser.add_argument("--browser", action="store_true", help="after that, once more by Chromium")
+    parser.add_argument("--faults", action="store_true", help="after that, without a microphone and without a camera")
     parser.add_argument("--breaks", type=int, default=0, help="how many times each connection is cut")
     parser.add_argument("--sentences", type=int, default=10, help="of each person's file, which is played again and again")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between sentences, beside the 0.4 to 1 that they have (default: %(default)s)")
@@ -315,6 +346,9 @@ def measure(args: argparse.Namespace, server: Server, files: Sequence[tuple[Path
         said = said_by(listener, number)
         print(row("Chromium", judged(said, moved(sentences, guess_begin(said, sentences) - wrong)), errors[0]), flush=True)
     watch.over.set()
+    if args.faults:
+        print()
+        play_faults(door, room, listener, *files[0])
     told(watch, people, listener)
 
 
@@ -329,11 +363,9 @@ def wait_until_left(listener: Visitor, number: int) -> None:
 
 def told(watch: Watch, people: Sequence[Visitor], listener: Visitor) -> None:
     """The rest."""
-    from numpy import percentile
-
     dropped = [message for _, message in listener.messages if message["type"] == "dropped"]
     print(f"\ndelay without recognition: the worst of a session's p95 {max(watch.delays):.2f} s, median {statistics.median(watch.delays):.2f} s")
-    print(f"pictures a second: {statistics.median(watch.pictures):.1f}, 5 % below {percentile(watch.pictures, 5):.1f}")
+    print(f"pictures a second: {statistics.median(watch.pictures):.1f}, 5 % below {np.percentile(watch.pictures, 5):.1f}")
     print(f"dropped: {sum(one['sound'] for one in dropped):.1f} s of sound, {sum(one['pictures'] for one in dropped):.1f} s of pictures")
     for kind, values in watch.memory.items():
         settled = [megabytes for at, megabytes in values if at > _SETTLED] or [values[-1][1]]

@@ -82,7 +82,7 @@ class Gate:
             if scope["path"] in _PAGES and given and self._is_token(given):
                 new[TOKEN] = given
                 answer = RedirectResponse(scope["path"], 303)  # so that the token does not stay in the address
-        await (answer or self.app)(scope, _receiver(receive, self._most(scope)), _sender(send, new))
+        await (answer or self.app)(scope, _receiver(receive, self._most(scope)), _sender(send, new, scope["scheme"] == "https"))
 
     def _refuse(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> Response | None:
         if self._stranger(headers):
@@ -135,14 +135,14 @@ def _receiver(receive: Receive, most: int) -> Receive:
     return counted
 
 
-def _sender(send: Send, cookies: dict[str, str]) -> Send:
+def _sender(send: Send, cookies: dict[str, str], secure: bool) -> Send:
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             for name, value in cookies.items():
-                headers.append("set-cookie", f"{name}={value}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Strict")
+                headers.append("set-cookie", f"{name}={value}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}")
         await send(message)
 
     return with_headers

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -49,20 +50,20 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start_server(data: Path, model: Path, *options: str, port: int | None = None) -> Server:
-    """`avsr serve`, up when this returns."""
+def start_server(data: Path, model: Path, *options: str, port: int | None = None, tls: ssl.SSLContext | None = None) -> Server:
+    """`avsr serve`, up when this returns; `tls` trusts its certificate, where it has one."""
     port = port or free_port()
     command = [sys.executable, "-m", "avsr.cli", "serve", "--data", str(data), "--port", str(port), "--model", str(model), *options]
     process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
-    server = Server(process, f"http://127.0.0.1:{port}", data)
-    wait_for(lambda: process.poll() is not None or _answers(server.url), "the server to answer")
+    server = Server(process, f"http{'s' if tls else ''}://127.0.0.1:{port}", data)
+    wait_for(lambda: process.poll() is not None or _answers(server.url, tls), "the server to answer")
     assert process.poll() is None, "the server ended"
     return server
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, tls: ssl.SSLContext | None) -> bool:
     try:
-        return httpx.get(f"{url}/healthz", timeout=1.0).status_code == 200
+        return httpx.get(f"{url}/healthz", timeout=1.0, verify=tls or True).status_code == 200
     except httpx.TransportError:
         return False
 
