@@ -2,7 +2,7 @@
 
     python -m benchmarks.transport --work DIR [--seconds 40] [--model ZIP]
 
-A server of its own; Chromium, with its own fake camera (640x480) and microphone, sends by one and then by the other, and then
+A server of its own; Chromium, with its own fake camera (640x480, 20 pictures a second) and microphone, sends by one and then by the other, and then
 the reference client a made clip (320x240). The delay is what /metrics says: 95 % of the last pictures, counted from when the recording's clock says that they were
 taken. That clock begins with the first data, so that what these took on their way (some tens of milliseconds) is not in it.
 """
@@ -23,11 +23,12 @@ from avsr.app.live.recording import Recording
 from avsr.decoding.default_model import find_model
 from avsr.stages.command import run_main
 from avsr.stages.machine import describe_commit, describe_machine
-from benchmarks.rooms import Watch
+from benchmarks.rooms import Visitor, Watch
 from tests.app.conftest import BROWSER, Server, start_server
 from tests.media_maker import make_video
 
 _TRANSPORTS = ("webrtc", "websocket")
+_LOADED = 30.0  # seconds in which the model is loaded
 
 
 def browse(server: Server, room: str, transport: str, seconds: float) -> None:
@@ -77,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         door = Door(server.url, "benchmark")
         room = door.post("/api/live/rooms")["room"]
+        Visitor(door, room, "listener")
+        time.sleep(_LOADED)
         print("| | delay p95, s: median of the run | pictures a second | MB (proportional set size) |\n| --- | --- | --- | --- |")
         for transport in _TRANSPORTS:
             watched(server, f"Chromium, {transport}", lambda: browse(server, room, transport, args.seconds))

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from avsr.app.children import without_token
@@ -78,7 +79,8 @@ class SparePeers:
         """End the one that is ready."""
         spare, self._spare = self._spare, None
         if spare is not None:
-            await (await spare).end()
+            with suppress(OSError):  # it could not be started
+                await (await spare).end()
 
 
 class PeerProcess:
@@ -164,5 +166,5 @@ class PeerProcess:
 
     def _refuse(self, code: str, sentence: str) -> None:
         if not self._answer.done():
-            self._answer.set_exception(Refused(BAD_MESSAGE, code, sentence))
+            self._answer.set_exception(Refused(FULL if code == "no_connection" else BAD_MESSAGE, code, sentence))
             self._answer.exception()  # which perhaps nobody waits for any more
