@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import random
 import socket
 import time
+from fractions import Fraction
 from pathlib import Path
 from threading import Event, Thread
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,8 +21,10 @@ from hypothesis import strategies as st
 
 from avsr.app.live.handing import hand_file, take_file
 from avsr.app.live.peers import PeerProcess, SparePeers
+from avsr.app.live.pieces import Pieces
 from avsr.app.live.protocol import Refused
 from avsr.app.live.rtp_clock import RtpClock
+from avsr.app.live.rtp_decoding import PictureDecoder, SoundDecoder
 from avsr.app.live.stream import PeerStream
 from avsr.app.live.whip import addresses_of
 from avsr.app.live.whip_client import Sending
@@ -118,42 +123,82 @@ async def offers_now(kinds: list[str]) -> str:
     return await asyncio.to_thread(offers_of, kinds)
 
 
-def test_pictures_and_sound_arrive_in_step_and_soon():
-    """In real time, by a real connection: a picture with a clock in it, and a beep each second."""
-    loop = asyncio.new_event_loop()
-    Thread(target=loop.run_forever, daemon=True).start()
-    do = lambda what: asyncio.run_coroutine_threadsafe(what, loop).result(60)  # noqa: E731
-    began, over, pictures, sound, peers = time.monotonic(), Event(), [], [], []
+class Connected:
+    """A real connection, with what comes out at its other end: seconds and what the picture's clock shows, seconds and samples, why it ended."""
 
-    async def answer(sdp: str) -> str:
+    def __init__(self, **bounds: float) -> None:
+        self._loop = asyncio.new_event_loop()
+        Thread(target=self._loop.run_forever, daemon=True).start()
+        self.began, self.over, self.pictures, self.sound, self.why = time.monotonic(), Event(), [], [], []
+        self._told = {"addresses": ["127.0.0.1"], "began": self.began, **BOUNDS, "connect_seconds": 20.0, **bounds}
+        self.sending = Sending(["audio", "video"], lambda sdp: self._do(self._answer(sdp)))
+
+    def end(self) -> None:
+        self.sending.close()
+        assert self.over.wait(20.0)
+        self._do(self._peer.ended())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _do(self, what):
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
+
+    async def _answer(self, sdp: str) -> str:
         spares = SparePeers()
-        peers.append(PeerProcess(lambda *_: None))
-        told = {"offer": sdp, "addresses": ["127.0.0.1"], "began": began, **BOUNDS, "connect_seconds": 20.0}
-        decoded = os.fdopen(await peers[0].begin(spares, told), "rb")
-        given = (lambda second, samples: sound.append((second, samples)), lambda second, image: pictures.append((second, clock_time(image))))
-        PeerStream(decoded, began, *given, lambda *_: over.set(), None)
-        found = await peers[0].answer(60.0)
-        await spares.close()
-        return found
+        self._peer = PeerProcess(lambda *why: self.why.append(why))
+        decoded = os.fdopen(await self._peer.begin(spares, {"offer": sdp, **self._told}), "rb")
+        PeerStream(
+            decoded, self.began, lambda second, samples: self.sound.append((second, samples)),
+            lambda second, image: self.pictures.append((second, clock_time(image))), lambda *_: self.over.set(), None,
+        )  # fmt: skip
+        return await self._peer.answer(60.0)
 
-    sending = Sending(["audio", "video"], lambda sdp: do(answer(sdp)))
+
+def test_pictures_and_sound_arrive_in_step_and_soon():
+    """In real time: a picture with a clock in it, and a beep each second."""
+    one = Connected()
     zero = time.monotonic()
     for index in range(75):
         second = index / 25
         time.sleep(max(0.0, zero + second - time.monotonic()))
-        sending.give(Given(second, second, picture=clock_picture(second)))
+        one.sending.give(Given(second, second, picture=clock_picture(second)))
         if index % 5 == 4:
             times = second - 0.16 + np.arange(3200) / 16_000
             beep = 0.5 * np.sin(2 * np.pi * 1000 * times) * (times % 1 < 0.1)
-            sending.give(Given(second - 0.16, second, samples=beep.astype(np.float32)))
+            one.sending.give(Given(second - 0.16, second, samples=beep.astype(np.float32)))
     time.sleep(0.3)
-    sending.close()
-    assert over.wait(20.0)
-    do(peers[0].ended())
-    loop.call_soon_threadsafe(loop.stop)
+    one.end()
+    pictures, sound, began = one.pictures, one.sound, one.began
     assert len(pictures) > 60 and sum(len(samples) for _, samples in sound) > 2.5 * 16_000
     loud = [second + k / 16_000 for second, samples in sound for k in range(0, len(samples), 16) if abs(samples[k : k + 16]).max() > 0.2]
     beeps = [second for before, second in zip([-1.0, *loud], loud, strict=False) if second - before > 0.5]
     heard = np.median([second % 1 - round((zero - began) % 1, 3) for second in beeps]) % 1
     seen = np.median([second - shown - (zero - began) for second, shown in pictures[-25:]])
     assert abs((heard - seen + 0.5) % 1 - 0.5) < 0.08, json.dumps([heard, seen])  # of which 0.02 are aiortc's: it reports when it sends
+
+
+def test_more_than_is_taken_ends_it():
+    one = Connected(bytes_a_second=1000, burst=2000)
+    rng = np.random.default_rng(1)
+    for index in range(50):
+        if one.over.is_set():
+            break
+        one.sending.give(Given(index / 25, index / 25, picture=rng.integers(0, 255, (240, 320, 3), np.uint8)))
+        time.sleep(0.04)
+    one.end()
+    assert one.why and one.why[0][0] == "too_fast"
+
+
+@pytest.mark.parametrize(("decoder", "data"), [(PictureDecoder, "large"), (PictureDecoder, "noise"), (SoundDecoder, "noise")])
+def test_what_cannot_be_decoded_or_is_too_large_is_left_out(decoder, data):
+    taken = io.BytesIO()
+    if data == "large":
+        encoder = av.CodecContext.create("libvpx", "w")
+        encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 2048, 1280, "yuv420p", Fraction(1, 25)
+        encoder.options = {"deadline": "realtime", "lag-in-frames": "0"}
+        pieces = [bytes(packet) for packet in [*encoder.encode(av.VideoFrame(2048, 1280, "yuv420p")), *encoder.encode(None)]]
+    else:
+        pieces = [bytes([255]) + random.Random(seed).randbytes(400) for seed in range(20)]
+    found = decoder(Pieces(taken), lambda timestamp: timestamp / 90_000)
+    given = [found.decode(piece, 0) for piece in pieces]
+    assert given and not (any(given) and decoder is PictureDecoder)
+    assert decoder is SoundDecoder or not taken.getvalue()
