@@ -8,6 +8,7 @@ from fractions import Fraction
 from threading import Event, Thread
 
 import av
+from aioice import ice
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
@@ -19,6 +20,10 @@ from avsr.media.play import Given
 _FRAME = SAMPLE_RATE // 50  # samples of a packet of Opus
 _CLOCK = 90_000
 _CONNECTED = 10.0  # seconds
+
+# aioice leaves the loop out, which is all that a machine without a network has to reach a server of its own.
+_others = ice.get_host_addresses
+ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1", *_others(use_ipv4, use_ipv6)]
 
 
 class Sending:
