@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avsr.lips.tracks import likeness
+from avsr.decoding.segment import SAMPLES
+from avsr.lips.tracks import stands_where
 
 if TYPE_CHECKING:
     from avsr.lips.extract import Person
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 FPS = 25
 UNSEEN = 0  # the number of whoever speaks out of the picture
 _SPEAKS = 0.35  # probability from which lips may be those that are heard
-_TURN = 25  # frames: within a pause so short the voice is still the same person's
+TURN = 25
+"""Frames: within a pause so short the voice is still the same person's."""
 
 Mouths = tuple[np.ndarray, np.ndarray]
 
@@ -37,13 +39,8 @@ def number_people(people: Sequence[Person], known: Sequence[Sequence[float]]) ->
     busy: dict[int, float] = {}  # until which media second a number is taken in this window
     for person in people:
         begun = person.clip.start
-        alike = [
-            (likeness(np.asarray(box), person.first_box), -place)
-            for place, box in enumerate(boxes)
-            if busy.get(place + 1, -1.0) <= begun
-        ]
-        score, place = max(alike, default=(0.0, 0))
-        number = 1 - place if score > 0 else len(boxes) + 1
+        free = {number: np.asarray(box) for number, box in enumerate(boxes, 1) if busy.get(number, -1.0) <= begun}
+        number = stands_where(person.first_box, free) or len(boxes) + 1
         last = [float(value) for value in person.last_box]
         if number > len(boxes):
             boxes.append(last)
@@ -84,11 +81,21 @@ def share_voice(voice: np.ndarray, speaking: Mapping[int, np.ndarray]) -> dict[i
     anybody = np.any(list(lips.values()), axis=0) if lips else np.zeros(length, bool)
     closest = np.min(list(near.values()), axis=0) if near else np.full(length, length)
     shares = {
-        number: np.where(lips[number] | (~anybody & (near[number] <= _TURN) & (near[number] == closest)), voice, 0.0)
+        number: np.where(lips[number] | (~anybody & (near[number] <= TURN) & (near[number] == closest)), voice, 0.0)
         for number in speaking
     }
     taken = np.any([share > 0 for share in shares.values()], axis=0) if shares else np.zeros(length, bool)
     return shares | {UNSEEN: np.where(taken, 0.0, voice)}
+
+
+def only_own(samples: np.ndarray, own: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The sound of one person: (N,) samples, silent where it is `others`' (T,) bool and not their `own` (T,) bool."""
+    gain = 1.0 - (others & ~own).astype(np.float32)
+    if gain.all():
+        return samples
+    # From the middle of a frame to the middle of the next, so that nothing clicks.
+    places = (np.arange(len(samples)) + 0.5) / SAMPLES - 0.5
+    return samples * np.interp(places, np.arange(len(gain)), gain).astype(np.float32)
 
 
 def _near(frames: np.ndarray) -> np.ndarray:

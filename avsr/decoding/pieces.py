@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from avsr.decoding.people import UNSEEN, Mouths, share_voice
+from avsr.decoding.people import UNSEEN, Mouths, only_own, share_voice
 from avsr.decoding.segment import GAP, LONGEST, MARGIN, SAMPLES, SCRAP, Piece, begun_before, speech_pieces
 from avsr.decoding.streams import FPS, Streams, Window
 from avsr.media.voice_activity import voice_probability
@@ -111,10 +111,7 @@ def _only(window: Window, number: int, voices: dict[int, np.ndarray] | None, *, 
     if samples is not None and voices is not None:
         own = voices.get(number, np.zeros(1))
         others = np.any([voice > 0 for other, voice in voices.items() if other != number] or [own < 0], axis=0)
-        gain = 1.0 - (others & ~(own > 0)).astype(np.float32)
-        if not gain.all():  # from the middle of a frame to the middle of the next, so that nothing clicks
-            places = (np.arange(len(samples)) + 0.5) / SAMPLES - 0.5
-            samples = samples * np.interp(places, np.arange(len(gain)), gain).astype(np.float32)
+        samples = only_own(samples, own > 0, others)
     if number == UNSEEN or window.frames is None or window.confidence is None:
         return Window(window.start, samples, None, None, window.last)
     if number in window.people:

@@ -22,9 +22,11 @@ from avsr.lips.tracks import FaceTrack, Tracker
 from avsr.media.video import Frame, VideoReader
 
 STRIDE = 2  # every second frame is looked at: the crop moves by 0.12 pixels on average for it, 0.56 at most (measured)
+MIN_SEEN = 3
+"""Looks: what was seen for less than about 0.2 s is a picture on the wall or a mistake."""
+
 _AHEAD = RADIUS + MAX_GAP + 1  # frames that must be known before a frame can be filled, smoothed and cut for good
 _BLOCK = 10  # frames cut at a time
-_MIN_SEEN = 3  # looks: what was seen for less than about 0.2 s is a picture on the wall or a mistake
 _LARGEST = 1920  # pixels: larger pictures are halved before anything is done, which no 96-pixel mouth misses
 _QUEUE = 4  # frames decoded ahead: 6 MB each, or less
 
@@ -148,7 +150,7 @@ class _Collector:
         """Cuts what waits; those who were seen often enough."""
         self._cut_until(self.count)
         looks = -(-self.count // STRIDE)
-        tracks = [track for track in self._tracker.tracks if len(track.seen) >= min(_MIN_SEEN, looks)]
+        tracks = [track for track in self._tracker.tracks if len(track.seen) >= min(MIN_SEEN, looks)]
         return [track for track in tracks if self._crops.get(track.number)]
 
     def _cut_until(self, stop: int) -> None:

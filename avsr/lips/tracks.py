@@ -1,5 +1,6 @@
 """Who is who over the frames: joins the faces of single frames to tracks by how their boxes overlap."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,3 +89,9 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
     if overlap < _OVERLAP and not near:
         return 0.0
     return overlap + max(0.0, 1.0 - distance / max(sizes[1], 1e-6))
+
+
+def stands_where(box: np.ndarray, places: Mapping[int, np.ndarray]) -> int | None:
+    """Whose place, of `places` (number -> box), a face in `box` (4,) is likeliest to be in; None where it is in nobody's."""
+    score, number = max(((likeness(place, box), -number) for number, place in places.items()), default=(0.0, 0))
+    return -number if score > 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -55,6 +56,23 @@ def test_captions_are_left_with_every_line(tmp_path):
     assert "오늘 날씨" in (tmp_path / "out" / "camera0.srt").read_text(encoding="utf-8")
     written = json.loads((tmp_path / "out" / "camera0.json").read_bytes())
     assert written["mode"] == "lip" and written["segments"][0]["words"][0]["text"] == "오늘"
+
+
+def test_several_people_are_told_apart(screen, tmp_path):
+    kept = terminal.Transcript(tmp_path / "camera", "tiny", "auto", tmp_path / "camera0")
+    for number, speaker in enumerate((None, 2, 0, None)):
+        final = replace(FINAL, segment=number, start=61.0 + 5 * number, end=62.4 + 5 * number, speaker=speaker, source="both",
+                        words=tuple(replace(word, start=word.start + 5 * number, end=word.end + 5 * number) for word in FINAL.words))  # fmt: skip
+        screen.show(final)
+        kept.take(final)
+    screen.show(Partial(9, 7, "오늘", "날이", 99.0, 2, "av", "both"))
+    assert screen.text().plain.startswith("0:01:39 화자 2: 오늘 날이")
+    assert printed(screen) == ["0:01:01 오늘 날씨", "0:01:06 화자 2: 오늘 날씨", "0:01:11 화면 밖: 오늘 날씨", "0:01:16 오늘 날씨"]
+    text = (tmp_path / "camera0.txt").read_text(encoding="utf-8").split("\n")
+    assert text[:4] == ["화자 1: 오늘 날씨", "화자 2: 오늘 날씨", "화면 밖: 오늘 날씨", "오늘 날씨"], "who was alone is the first"
+    assert "(화자 1)" in (tmp_path / "camera0.srt").read_text(encoding="utf-8")
+    assert "<v 화자 2>" in (tmp_path / "camera0.vtt").read_text(encoding="utf-8")
+    assert [one["speaker"] for one in json.loads((tmp_path / "camera0.json").read_bytes())["segments"]] == [1, 2, 0, None]
 
 
 def test_a_file_is_captioned_as_it_is_played(tmp_path, packed, capsys):

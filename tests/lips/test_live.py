@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avsr.lips import extract
+from avsr.lips import extract, several_faces
 from avsr.lips.crop import TEMPLATE
 from avsr.lips.landmarks import Face
-from avsr.lips.live import AHEAD, LiveMouth
+from avsr.lips.live import AHEAD, LiveMouths, Seen
+from avsr.lips.several_faces import SeveralFaces, distinct
 from avsr.media.video import Frame
 
 
@@ -41,13 +42,13 @@ def pictures(count: int) -> list[np.ndarray]:
 
 def live(images: list, ahead: int = AHEAD) -> list:
     """All mouths; None where a picture does not come."""
-    mouth, found = LiveMouth(SwayingFace(), ahead), []
+    mouth, found = LiveMouths(SwayingFace(), ahead), []
     for index, image in enumerate(images):
         if image is not None:
             mouth.add(index, image)
         found += mouth.take()
     mouth.finish()
-    return found + mouth.take()
+    return [seen.best for seen in found + mouth.take()]
 
 
 def test_a_second_ahead_they_are_those_of_a_file(monkeypatch):
@@ -63,7 +64,7 @@ def test_a_second_ahead_they_are_those_of_a_file(monkeypatch):
 
 
 def test_a_crop_comes_so_many_frames_after_its_picture():
-    mouth = LiveMouth(SwayingFace())
+    mouth = LiveMouths(SwayingFace())
     for index, image in enumerate(pictures(20)):
         mouth.add(index, image)
         assert len(mouth.take()) == (1 if index >= AHEAD else 0)
@@ -80,7 +81,7 @@ def test_pictures_that_do_not_come(missing, seen):
 
 
 def test_a_frozen_and_a_covered_camera_are_known():
-    mouth = LiveMouth(SwayingFace())
+    mouth = LiveMouths(SwayingFace())
     images = pictures(10)
     for index, image in enumerate([*images, *[images[-1]] * 5, *[np.zeros((240, 320, 3), np.uint8)] * 6]):
         mouth.add(index, image)
@@ -90,9 +91,101 @@ def test_a_frozen_and_a_covered_camera_are_known():
 
 
 def test_it_does_not_grow():
-    mouth, images = LiveMouth(SwayingFace()), pictures(4)
+    mouth, images = LiveMouths(SwayingFace()), pictures(4)
     for index in range(900):
         mouth.add(index, images[index % 4])
         mouth.take()
         mouth.looks.clear()
     assert all(len(track.seen) < 300 for track in mouth._tracker.tracks) and len(mouth._waiting) <= AHEAD
+
+
+class People:
+    """Faces in a row, 100 pixels apart, of which those are found that are there from frame to frame; found with a little jitter."""
+
+    def __init__(self, *there: tuple[int, int]) -> None:
+        self.there = there
+
+    def detect(self, image: np.ndarray, time: float) -> list[Face]:
+        index, found = round(time * 25), []
+        rng = np.random.default_rng(index)
+        for place, (come, gone) in enumerate(self.there):
+            points = (TEMPLATE - (48, 46)) * 0.3 + (60 + 100 * place, 120) + rng.normal(0, 0.3, (5, 2))
+            if come <= index < gone:
+                found.append(Face(points, np.array([30 + 100 * place, 80, 90 + 100 * place, 160])))
+        return found[::-1]
+
+
+def seen(detector, count: int = 120) -> list[Seen]:
+    mouths, found, images = LiveMouths(detector), [], pictures(8)
+    for index in range(count):
+        mouths.add(index, images[index % 8])
+    mouths.finish()
+    return found + mouths.take()
+
+
+def frames_of(found: list[Seen], number: int) -> list[int]:
+    return [index for index, one in enumerate(found) if number in one.people]
+
+
+def test_several_are_numbered_from_the_left_and_cut_as_if_they_were_alone():
+    both = seen(People((0, 120), (0, 120)))
+    for number, there in ((1, ((0, 120),)), (2, ((0, 0), (0, 120)))):
+        alone = seen(People(*there))
+        assert not any(one.people for one in alone)
+        own = [one.people[number].crop.astype(int) for one in both]
+        assert np.abs(np.stack(own) - np.stack([one.best.crop for one in alone])).mean() < 3.0
+
+
+def test_numbers_are_by_who_came_first_and_stay_with_the_place():
+    found = seen(People((20, 120), (0, 60), (70, 120)), 130)
+    assert [list(one.people) for one in found[:14]] == [[]] * 14  # the one in the middle is alone
+    assert frames_of(found, 2)[0] <= 22 and frames_of(found, 1)[-1] < 75 and frames_of(found, 3)[0] <= 74
+    again = People((0, 400), (0, 60))
+    again.detect = lambda image, time, before=again.detect: [*before(image, time), *([] if time < 8 else People((0, 0), (0, 400)).detect(image, time))]
+    found = seen(again, 250)
+    there = frames_of(found, 2)
+    assert set(number for one in found for number in one.people) == {1, 2} and there[0] < 3 and there[-1] == 249 and 100 not in there
+
+
+def test_more_faces_are_looked_at_more_seldom():
+    looks = []
+    people = People(*[(0, 99)] * 3)
+    people.detect = lambda image, time, find=people.detect: [looks.append(time), *find(image, time)][1:]
+    found = seen(people, 60)
+    assert len(looks) == 15 and all(len(one.people) == 3 for one in found)
+
+
+def test_one_face_is_found_by_what_seeks_one_and_more_every_two_seconds(monkeypatch):
+    asked, there = [], [2]
+
+    class Finder:
+        def __init__(self, most: int = 1) -> None:
+            self.most = most
+
+        def detect(self, image, time):
+            asked.append(self.most)
+            return People(*[(0, 10**12)] * there[0]).detect(image, time)[: self.most]
+
+        def close(self):
+            asked.append(0)
+
+    monkeypatch.setattr(several_faces, "FaceDetector", Finder)
+    image = np.zeros((9, 9, 3), np.uint8)
+    with SeveralFaces() as finder:
+        there[0] = 1
+        assert [len(finder.detect(image, look / 10)) for look in range(45)] == [1] * 45
+        assert asked.count(1) == 45 and asked.count(6) == 3
+        there[0] = 2
+        counts = [len(finder.detect(image, 4.5 + look / 10)) for look in range(30)]
+        assert counts == sorted(counts) and counts[20] == 2 and asked[-5:] == [6] * 5
+        there[0] = 1
+        assert len(finder.detect(image, 99.0)) == 1 and asked[-3:] == [0, 1, 6]
+        with SeveralFaces() as other:
+            assert len(other.detect(image, 0.0)) == 1
+        assert asked[-1] == 0 and asked.count(0) == 2, "what both look with is still wanted"
+    assert asked[-2:] == [0, 0]
+
+
+def test_a_face_that_is_found_twice_is_one():
+    one, near, other = (Face(np.zeros((5, 2)), np.array([x, 0.0, x + 50, 60])) for x in (10, 14, 90))
+    assert distinct([one, near, other]) == [one, other]

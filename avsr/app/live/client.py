@@ -214,6 +214,8 @@ class Guest:
 def told(message: dict[str, Any]) -> str:
     """A message as a line; "" for one that is not shown."""
     kind, name = message["type"], message.get("name", "")
+    if message.get("speaker") is not None:
+        name = f"{name} · {message['speaker'] or 'off screen'}"
     if kind == "partial":
         return f"partial {clock_time(message['start'])} {name}: {message['committed']} | {message['tail']}"
     if kind == "final":

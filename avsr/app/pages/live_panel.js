@@ -6,10 +6,10 @@ import { recall, remember, say } from "./strings.js";
 
 const KEPT_SIZE = "avsr.live.size";
 const FORMATS = {
-  txt: { type: "text/plain", write: (lines) => lines.map(({ start, name, text }) => `[${clock(start)}] ${name}: ${text}\n`).join("") },
+  txt: { type: "text/plain", write: (lines) => lines.map((line) => `[${clock(line.start)}] ${whose(line)}: ${line.text}\n`).join("") },
   srt: {
     type: "application/x-subrip",
-    write: (lines) => lines.map((line, n) => `${n + 1}\n${stamp(line.start, ",")} --> ${stamp(line.end, ",")}\n${line.name}: ${line.text}\n\n`).join(""),
+    write: (lines) => lines.map((line, n) => `${n + 1}\n${stamp(line.start, ",")} --> ${stamp(line.end, ",")}\n${whose(line)}: ${line.text}\n\n`).join(""),
   },
   vtt: {
     type: "text/vtt",
@@ -25,9 +25,16 @@ function stamp(seconds, point) {
 }
 
 /** WebVTT's voice span; its text knows three entities. */
-function voice({ name, text }) {
+function voice(line) {
   const plain = (given) => given.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  return `<v ${plain(name)}>${plain(text)}`;
+  return `<v ${plain(whose(line))}>${plain(line.text)}`;
+}
+
+/** Who says it: the participant and, where several people are before their camera, which of them: "민지 · 2". */
+function whose({ name, speaker }, mark = "") {
+  const called = mark ? `${name} (${mark})` : name;
+  if (speaker === null || speaker === undefined) return called;
+  return `${called} · ${speaker || say("offScreen")}`;
 }
 
 export class Panel {
@@ -90,7 +97,7 @@ export class Panel {
   element(message, words, source) {
     const mine = message.participant === this.me;
     const from = source === "lips" ? say("source_lips") : source === "voice" ? say("source_voice") : null;
-    const name = make("strong", { text: mine ? `${message.name} (${say("me")})` : message.name });
+    const name = make("strong", { text: whose(message, mine ? say("me") : "") });
     const who = make("p", { class: "who" }, name, " ", make("span", { class: "when", text: clock(message.start) }));
     if (from) who.append(" ", make("span", { class: "from", text: from }));
     return make("div", { class: mine ? "line mine" : "line" }, who, words);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ import numpy as np
 from avsr.decoding.live.agreement import Agreement, text_of
 from avsr.decoding.live.messages import Final, Message, Partial
 from avsr.decoding.live.segmenter import Closed, Open
-from avsr.decoding.live.timeline import Timeline
+from avsr.decoding.live.view import View
 from avsr.decoding.recognizer import Recognizer
 from avsr.decoding.result import Segment
 from avsr.decoding.segment import MARGIN, Piece
@@ -47,12 +47,15 @@ class _Job:
 
 @dataclass
 class _Draft:
-    """What is known of a segment without its final."""
+    """What is known of a segment without its final, and whose it is."""
 
+    view: View
+    speaker: int | None = None
     agreement: Agreement = field(default_factory=Agreement)
     shown: str = ""
     told: float = -math.inf  # when the last partial was given
     first: int = 0  # frame
+    asked: int = -1  # edge of the last partial, frames
     whole: tuple[int, int] | None = None  # the frames of the last recognition of the whole
     found: Segment | None = None  # and what it found
     closed: tuple[int, int] | None = None
@@ -60,7 +63,8 @@ class _Draft:
 
 
 class Drafts:
-    """One session's. Recognition runs in `executor`, one at a time; partials wait until nothing else does.
+    """One session's. Recognition runs in `executor`, one at a time; partials wait until nothing else does, and where several people speak
+    they take turns.
 
     In a pause, as soon as it is known what a segment will be if nobody goes on, that is recognised: when the pause has lasted, the final
     is there. Partials use the same search as finals: the best token of each frame is found in a thirtieth of the time, but what is
@@ -70,21 +74,20 @@ class Drafts:
     def __init__(
         self,
         recognizer: Recognizer,
-        timeline: Timeline,
         mode: str,
         executor: Executor,
         seq: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
         self.origin = 0.0  # media second of frame 0
-        self._full, self._timeline, self._mode, self._executor, self._seq = recognizer, timeline, mode, executor, seq
+        self._full, self._mode, self._executor, self._seq = recognizer, mode, executor, seq
         self._clock = clock
         self._promises = recognizer.ear is None
         self._native = recognizer if self._promises else Recognizer(recognizer.packed, recognizer.options, recognizer.device, recognizer.language)
         self._drafts: dict[int, _Draft] = {}
         self._jobs: deque[_Job] = deque()
         self._waiting: deque[Closed] = deque()
-        self._asked = -math.inf  # edge of the last partial, seconds
+        self._asked = -math.inf  # media second at which the last partial was asked for
         self._cost = 0.0  # seconds that one takes
 
     def warm_up(self, samples: np.ndarray | None, frames: np.ndarray | None) -> None:
@@ -106,37 +109,39 @@ class Drafts:
         """The first frame that closed segments still wait to be read from."""
         return min((closed.first for closed in self._waiting), default=None)
 
-    def work(self, opened: Open | None, closed: Iterable[Closed], now: float, *, last: bool = False) -> list[Message]:
+    def work(self, opened: Sequence[Open], closed: Iterable[Closed], now: float, *, last: bool = False) -> list[Message]:
         """Start what can be started, and say what has become known by second `now`; if it is the `last` time, all of it."""
         messages = self._results(now, wait=False)
         self._waiting.extend(closed)
-        while self._waiting and (last or self._timeline.mouths_reach(self._waiting[0].stop)):
+        while self._waiting and (last or self._waiting[0].view.mouths_reach(self._waiting[0].stop)):
             messages += self._close(self._waiting.popleft(), now)
         messages += self._results(now, wait=last)
-        if opened is not None and not last and not self._jobs and not self._waiting and opened.count >= _ENOUGH:
-            self._draft(opened)
-            messages += self._results(now, wait=False)  # of an executor that does it at once
+        for one in sorted(opened, key=lambda one: self._of(one).asked):
+            if one.count >= _ENOUGH and not last and not self._jobs and not self._waiting:
+                self._draft(one, len(opened))
+                messages += self._results(now, wait=False)  # of an executor that does it at once
         return messages
 
     def _close(self, closed: Closed, now: float) -> list[Message]:
-        draft, frames = self._of(closed.number), (closed.first, closed.stop)
-        draft.closed = frames
+        draft, frames = self._of(closed), (closed.first, closed.stop)
+        draft.closed, draft.speaker = frames, closed.view.whose(*frames)
         if draft.whole == frames:
             return [] if any(job.segment == closed.number and job.whole for job in self._jobs) else self._final(closed.number, draft.found)
-        self._submit(closed.number, *frames, whole=True)
+        self._submit(draft, closed.number, *frames, whole=True)
         return self._results(now, wait=False)
 
-    def _draft(self, opened: Open) -> None:
-        draft, edge = self._of(opened.number), self._timeline.edge
-        draft.first = opened.first
+    def _draft(self, opened: Open, count: int) -> None:
+        """`count`: how many segments go on."""
+        draft, edge = self._of(opened), opened.view.edge
+        draft.first, draft.speaker = opened.first, opened.view.whose(opened.first, edge)
         draft.limit = math.inf if opened.limit is None else self.origin + opened.limit / FPS
         stop = opened.last + 1 + MARGIN
-        if stop < edge and self._timeline.mouths_reach(stop):
+        if stop < edge and opened.view.mouths_reach(stop):
             if draft.whole != (opened.first, stop):
-                self._submit(opened.number, opened.first, stop, whole=True)
-        elif edge / FPS - self._asked >= max(EVERY, _BUSY * self._cost):
-            self._asked = edge / FPS
-            self._submit(opened.number, self._from(draft, edge), edge, whole=False)
+                self._submit(draft, opened.number, opened.first, stop, whole=True)
+        elif edge > draft.asked and opened.view.came / FPS - self._asked >= max(EVERY / count, _BUSY * self._cost):
+            self._asked, draft.asked = opened.view.came / FPS, edge
+            self._submit(draft, opened.number, self._from(draft, edge), edge, whole=False)
 
     def _from(self, draft: _Draft, edge: int) -> int:
         """The frame that a partial is read from: the time it takes must not grow with what was said long before."""
@@ -145,15 +150,17 @@ class Drafts:
             return draft.first
         return max(draft.first, round((known[0].start - self.origin) * FPS) - _BEFORE)
 
-    def _of(self, number: int) -> _Draft:
-        return self._drafts.setdefault(number, _Draft())
+    def _of(self, one: Open | Closed) -> _Draft:
+        draft = self._drafts.setdefault(one.number, _Draft(one.view))
+        draft.view = one.view
+        return draft
 
-    def _submit(self, number: int, first: int, stop: int, *, whole: bool) -> None:
+    def _submit(self, draft: _Draft, number: int, first: int, stop: int, *, whole: bool) -> None:
         if whole:
-            self._drafts[number].whole = first, stop
-        window, recognizer = self._timeline.window(first, stop, self.origin), self._full if whole else self._native
+            draft.whole = first, stop
+        window, recognizer = draft.view.window(first, stop, self.origin), self._full if whole else self._native
         future = self._executor.submit(_timed, self._clock, recognizer, window, Piece(0, stop - first), self._mode)
-        self._jobs.append(_Job(number, first, stop, self._timeline.edge, whole, future))
+        self._jobs.append(_Job(number, first, stop, draft.view.edge, whole, future))
 
     def _results(self, now: float, *, wait: bool) -> list[Message]:
         messages: list[Message] = []
@@ -187,7 +194,7 @@ class Drafts:
             return []
         draft.shown, draft.told = text, now
         start = round(self.origin + draft.first / FPS, 3)
-        return [Partial(self._seq(), job.segment, draft.agreement.text, tail, start, found.speaker, found.mode, found.source)]
+        return [Partial(self._seq(), job.segment, draft.agreement.text, tail, start, draft.speaker, found.mode, found.source)]
 
     def _final(self, number: int, found: Segment | None) -> list[Message]:
         draft = self._drafts.pop(number)
@@ -196,8 +203,8 @@ class Drafts:
             return []
         first, stop = draft.closed
         start, end = (round(self.origin + frame / FPS, 3) for frame in (first, stop))
-        mode, source, speaker = ("none", "both", None) if found is None else (found.mode, found.source, found.speaker)
-        return [Final(self._seq(), number, text_of(words), words, start, end, speaker, mode, source)]
+        mode, source = ("none", "both") if found is None else (found.mode, found.source)
+        return [Final(self._seq(), number, text_of(words), words, start, end, draft.speaker, mode, source)]
 
 
 def _timed(

@@ -27,7 +27,9 @@ class Partial:
     """What a segment that still goes on seems to say: `committed`, which never changes again, and `tail`, which may.
 
     `mode` (av, audio or lip) is what it was recognised from, `source` (both, voice or lips) whose words these are, as in
-    `avsr.decoding.result.Segment`. `start` in media seconds. `speaker` is a number, or None where people are not told apart.
+    `avsr.decoding.result.Segment`. `start` in media seconds. `speaker` is which of several people in the picture, from 1 on, 0 for a voice from
+    out of it, and None where that is not known, and as long as no two were seen at once; who was alone until then is 1 afterwards, from
+    partial to partial too.
     """
 
     seq: int

@@ -13,7 +13,7 @@ import numpy as np
 from avsr.decoding.live.drafts import Drafts
 from avsr.decoding.live.inbox import Inbox
 from avsr.decoding.live.messages import Dropped, Message, ModeSwitch
-from avsr.decoding.live.segmenter import Segmenter
+from avsr.decoding.live.speakers import Speakers
 from avsr.decoding.live.switch import LATE, Switch
 from avsr.decoding.live.timeline import Timeline
 from avsr.decoding.packed import MODE_ALONE
@@ -25,7 +25,8 @@ from avsr.lips.crop import SIDE
 
 if TYPE_CHECKING:
     from avsr.lips.landmarks import FaceDetector
-    from avsr.lips.live import LiveMouth
+    from avsr.lips.live import LiveMouths
+    from avsr.lips.several_faces import SeveralFaces
 
 _RATE = SAMPLES * FPS
 _JITTER = 0.02  # seconds by which sound may seem to come early or late without a sample being moved
@@ -41,10 +42,14 @@ class LiveRecognizer:
     takes, the rarer partials become, and finals wait for their turn. Partials are read by the packed model alone, finals by the
     recogniser as it is, an ear included. With an ear nothing is committed before the final, for another has heard the partials.
 
+    As long as one face at a time is seen, `speaker` is None. Once there were two in one picture, each has lines of their own, which may
+    overlap, and `speaker` is their number, from 1 on, 0 for a voice that comes from out of the picture, or None for one of which that cannot
+    be told because nobody is to be seen.
+
     Args:
         recognizer: loaded.
         mode: auto (what there is of sound and mouth at each moment), av, audio or lip.
-        detector: finds faces; None for the usual one, made when the first picture comes. It is closed by its owner.
+        detector: finds faces, one or more; None for the usual one, made when the first picture comes. It is closed by its owner.
         executor: where recognition runs; None for a thread.
         clock: tells the seconds that recognition takes, by which partials become rarer.
     """
@@ -54,7 +59,7 @@ class LiveRecognizer:
         recognizer: Recognizer,
         *,
         mode: str = "auto",
-        detector: FaceDetector | None = None,
+        detector: FaceDetector | SeveralFaces | None = None,
         executor: Executor | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
@@ -68,11 +73,11 @@ class LiveRecognizer:
         sound, lips = self._mode != "lip", self._mode != "audio"
         self._sound, self._lips = sound, lips
         self._inbox, self._timeline, self._switch = Inbox(), Timeline(sound=sound, lips=lips), Switch(sound=sound, lips=lips)
-        self._segmenter = Segmenter(self._timeline)
+        self._speakers = Speakers(self._timeline)
         self._detector, self._own_detector = detector, detector is None
-        self._mouth: LiveMouth | None = None
+        self._mouth: LiveMouths | None = None
         self._executor, self._own_executor = executor or ThreadPoolExecutor(1, "recognise"), executor is None
-        self._drafts = Drafts(recognizer, self._timeline, self._mode, self._executor, self._next, clock)
+        self._drafts = Drafts(recognizer, self._mode, self._executor, self._next, clock)
         self._origin: float | None = None  # media second of frame 0
         self._now = self._heard = self._shown = 0.0  # seconds since the origin: the clock, and where sound and pictures have come to
         self._told_dropped = -math.inf
@@ -121,11 +126,11 @@ class LiveRecognizer:
             self._see(time, image)
         self._fill()
         messages = self._changes()
-        closed = self._segmenter.update()
-        messages += self._drafts.work(self._segmenter.open, closed, self._now)
+        closed = self._speakers.update()
+        messages += self._drafts.work(self._speakers.open, closed, self._now)
         messages += self._lost()
-        waits = self._drafts.needed
-        self._timeline.forget(self._segmenter.needed if waits is None else min(waits, self._segmenter.needed))
+        waits, needed = self._drafts.needed, self._speakers.needed
+        self._timeline.forget(needed if waits is None else min(waits, needed))
         return messages
 
     def finish(self) -> list[Message]:
@@ -136,7 +141,8 @@ class LiveRecognizer:
         if self._mouth is not None:
             self._mouth.finish()
             self._timeline.add_mouths(self._mouth.take())
-        return messages + self._drafts.work(None, self._segmenter.finish(), self._now, last=True)
+        self._timeline.finish()
+        return messages + self._drafts.work([], self._speakers.finish(), self._now, last=True)
 
     def close(self) -> None:
         """End the threads; what was not finished is given up."""
@@ -184,9 +190,9 @@ class LiveRecognizer:
         if not self._lips:
             return
         if self._mouth is None:
-            from avsr.lips.live import LiveMouth
+            from avsr.lips.live import LiveMouths
 
-            self._mouth = LiveMouth(self._faces())
+            self._mouth = LiveMouths(self._faces())
         seconds = time - self._origin
         if seconds - self._mouth.count / FPS > _LONGEST_GAP:
             raise AvsrError(f"timestamps jump by {seconds - self._mouth.count / FPS:.0f} s: give media seconds that go on, or begin a new session.")
@@ -196,11 +202,11 @@ class LiveRecognizer:
         self._switch.look(self._mouth.looks)
         self._mouth.looks.clear()
 
-    def _faces(self) -> FaceDetector:
+    def _faces(self) -> FaceDetector | SeveralFaces:
         if self._detector is None:
-            from avsr.lips.landmarks import FaceDetector
+            from avsr.lips.several_faces import SeveralFaces
 
-            self._detector = FaceDetector()
+            self._detector = SeveralFaces()
         return self._detector
 
     def _fill(self) -> None:

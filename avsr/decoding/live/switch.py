@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from avsr.decoding.live.timeline import DEAD, Timeline
+from avsr.decoding.live.lips import DEAD
+from avsr.decoding.live.timeline import Timeline
 from avsr.decoding.streams import FPS
 from avsr.lips.live import Look
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsr.decoding.bar import clock_time
-from avsr.decoding.cues import MARKS
+from avsr.decoding.cues import MARKS, name_of
 from avsr.decoding.live.messages import REASONS, Dropped, Final, Message, ModeSwitch, Partial
 from avsr.decoding.result import Alternative, Result, Segment
 
@@ -112,11 +112,15 @@ class Transcript:
             write_result(self.result(), self.target)
 
     def result(self) -> Result:
-        """As of a file; nothing is known of the sound's weight."""
+        """As of a file; nothing is known of the sound's weight. Who was alone before others came is person 1."""
+        told_apart = min((one.start for one in self.finals if one.speaker is not None), default=0.0)
         segments = [
-            Segment(one.start, one.end, one.text, list(one.words), one.mode, 0.5, [Alternative(one.text, 0.0)], one.source, one.speaker)
+            Segment(
+                one.start, one.end, one.text, list(one.words), one.mode, 0.5, [Alternative(one.text, 0.0)], one.source,
+                1 if one.speaker is None and one.start < told_apart else one.speaker,
+            )
             for one in sorted(self.finals, key=lambda one: one.start)
-        ]
+        ]  # fmt: skip
         modes = {one.mode for one in self.finals}
         mode = self.mode if self.mode != "auto" else modes.pop() if len(modes) == 1 else "av"
         duration = max((one.end for one in self.finals), default=0.0)
@@ -140,7 +144,7 @@ class Screen:
             self._partials.pop(message.segment, None)
             if message.text:
                 mark = f"{MARKS['lips']} " if message.source == "lips" else ""
-                self.say(f"{clock_time(message.start)} {mark}{message.text}")
+                self.say(f"{clock_time(message.start)} {mark}{_whose(message)}{message.text}")
         elif isinstance(message, ModeSwitch):
             self._mode = _MODES[message.mode]
             why = "" if message.reason == "started" else f", because {REASONS[message.reason]}"
@@ -163,12 +167,16 @@ class Screen:
 
         parts = Text()
         for partial in self._partials.values():
-            parts.append(f"{clock_time(partial.start)} ", "dim")
+            parts.append(f"{clock_time(partial.start)} {_whose(partial)}", "dim")
             parts.append(partial.committed, "bold")
             parts.append(" " if partial.committed and partial.tail else "")
             parts.append(f"{partial.tail}\n", "dim")
         parts.append(self.status or self._mode, "cyan")
         return parts
+
+
+def _whose(message: Partial | Final) -> str:
+    return "" if message.speaker is None else f"{name_of(message.speaker, {})}: "
 
 
 @contextmanager

@@ -87,6 +87,31 @@ def test_two_people_meet_one_speaks_and_both_read_it(visit, tmp_path):
     expect(speaker.locator("#log")).to_contain_text("서준 님이 나갔습니다.")
 
 
+def test_lines_say_which_of_several_people_they_are(visit, tmp_path):
+    page = visit()
+    enter(page, "민지")
+    page.evaluate("""async () => {
+        const { Panel } = await import("/static/live_panel.js");
+        const panel = new Panel();
+        panel.me = 1;
+        const line = { participant: 1, name: "민지", start: 1, end: 2, source: "both", mode: "av" };
+        panel.add({ ...line, segment: "1.1", text: "혼자", speaker: null });
+        panel.add({ ...line, segment: "1.2", text: "둘째", speaker: 2 });
+        panel.add({ ...line, segment: "1.3", text: "밖", speaker: 0, participant: 2, name: "서준" });
+        window.panelOfTest = panel;
+        panel.partial({ ...line, segment: "1.4", committed: "아직", tail: "말", speaker: 1 });
+    }""")
+    names = page.locator("#log .who strong")
+    assert names.all_inner_texts() == ["민지 (나)", "민지 (나) · 2", "서준 · 화면 밖"]
+    expect(page.locator("#partials .who strong")).to_have_text("민지 (나) · 1")
+    for format, wanted in (("txt", "[0:01] 민지 · 2: 둘째"), ("srt", "\n민지 · 2: 둘째"), ("vtt", "<v 서준 · 화면 밖>밖")):
+        with page.expect_download() as download:
+            page.evaluate("format => window.panelOfTest.save(format)", format)
+        download.value.save_as(tmp_path / format)
+        assert wanted in (tmp_path / format).read_text("utf-8")
+    no_violation(page)
+
+
 def test_only_final_lines_are_read_out(visit):
     page = visit()
     enter(page, "민지")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avsr.app.live.client import told
 from avsr.app.live.protocol import LEFT, NO_ROOM, TAKEN_OVER, Limits, Pace, Refused, clean_name, read_control
 from avsr.app.live.room import Line, Room
 from avsr.app.live.rooms import Rooms
@@ -101,6 +102,17 @@ def test_who_comes_late_reads_what_was_said_and_what_is_being_said():
     assert hello["participants"] == [{"id": 1, "name": "민지", "mode": "lip"}, {"id": 2, "name": "서준", "mode": None}]
     assert (hello["seq"], hello["time"]) == (2, 4.0)
     assert [message["type"] for message in rest] == ["joined", "final", "partial", "joined"]
+
+
+def test_which_of_several_people_a_line_is_of_is_told():
+    room = Room("r", 0.0, Limits())
+    speaker = Guest(room, "민지")
+    room.heard(speaker.person, message_to_dict(Partial(1, 1, "", "오늘", 1.0, 2, "av", "both")), 1.0)
+    room.heard(speaker.person, message_to_dict(Final(2, 1, "오늘", (), 1.0, 2.0, 2, "av", "both")), 2.0)
+    partial_told, final_told = speaker.ear.heard[-2:]
+    assert (partial_told["speaker"], final_told["speaker"]) == (2, 2)
+    assert told(final_told) == "final 0:00:01 민지 · 2: 오늘" and "민지 · off screen:" in told(final_told | {"speaker": 0})
+    assert told(final_told | {"speaker": None}) == "final 0:00:01 민지: 오늘"
 
 
 def test_a_partial_that_comes_to_nothing_is_taken_back():
