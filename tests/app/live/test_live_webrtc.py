@@ -82,26 +82,41 @@ def offers_of(kinds: list[str]) -> str:
     return apart(make())
 
 
+@pytest.fixture(scope="module")
+def room(live_server) -> str:
+    """One for all who need none of their own: the server has 32, for all tests."""
+    return make_room(live_server)
+
+
 @pytest.fixture
-def person(live_server):
+def person(live_server, room):
+    with dial(live_server, room) as socket:
+        yield Person(live_server, room, socket)
+        socket.send('{"type": "leave"}')
+        until(socket, "left")
+
+
+@pytest.fixture
+def listener(live_server):
+    """The same in a room of their own."""
     with dial(live_server, room := make_room(live_server)) as socket:
         yield Person(live_server, room, socket)
 
 
-def test_a_file_is_played_and_its_lines_are_printed(live_server, live_clip, person):
-    command = [sys.executable, "-m", "avsr.cli", "live-client", str(live_clip), "--url", f"{live_server.url}/live#{person.room}", "--name", "민지"]
+def test_a_file_is_played_and_its_lines_are_printed(live_server, live_clip, listener):
+    command = [sys.executable, "-m", "avsr.cli", "live-client", str(live_clip), "--url", f"{live_server.url}/live#{listener.room}", "--name", "민지"]
     done = subprocess.run([*command, "--transport", "webrtc"], capture_output=True, text=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert sum(line.startswith("final ") for line in lines) == 2, done.stdout
     assert not [line for line in lines if line.startswith("error ")]
-    first = until(person.socket, "final")
+    first = until(listener.socket, "final")
     assert first["name"] == "민지" and first["mode"] == "audio"  # no face is drawn
     wait_for(lambda: len(processes(live_server, "peer")) < 2, "the peer to end, but for the one that is ready")
 
 
-def test_a_line_that_breaks_in_the_middle_is_made_anew_with_its_media(live_server, live_clip, person):
-    guest = Guest(Api(live_server.url, "somebody"), person.room, "민지", by_webrtc=True)
+def test_a_line_that_breaks_in_the_middle_is_made_anew_with_its_media(live_server, live_clip, listener):
+    guest = Guest(Api(live_server.url, "somebody"), listener.room, "민지", by_webrtc=True)
     playing = threading.Thread(target=guest.play, args=(Recording(live_clip),))
     playing.start()
     wait_for(lambda: guest._began, "the file to begin")
@@ -110,7 +125,7 @@ def test_a_line_that_breaks_in_the_middle_is_made_anew_with_its_media(live_serve
     playing.join(120)
     heard = []
     while not heard or heard[-1]["type"] != "left":
-        heard.append(json.loads(person.socket.recv(60)))
+        heard.append(json.loads(listener.socket.recv(60)))
     finals = [one["seq"] for one in heard if one["type"] == "final"]
     assert finals and len(finals) == len(set(finals)) and guest._seq == heard[-1]["seq"]
 
