@@ -48,6 +48,7 @@ prepare_run() {
     read -ra train <<<"$train_cmd"
     read -ra decode <<<"$decode_cmd"
     read -ra espnet <<<"$train_args"
+    read -ra preparing <<<"$data_args"
     read -ra lm_texts <<<"$lm_text"
     for text in ${lm_texts[@]+"${lm_texts[@]}"}; do
         [[ -f "$text" ]] || fail "--lm_text $text: there is no such file."
@@ -55,6 +56,9 @@ prepare_run() {
     if [[ -n "$noise" ]]; then
         ((last >= 14)) || fail "--noise is for the stage benchmark: give --stop_stage benchmark too."
         [[ -d "$noise" ]] || fail "--noise $noise: there is no such folder."
+    fi
+    if [[ -n "$data_args" ]] && ! grep -q '{@:4}' "$recipe_dir/local/data.sh"; then
+        fail "--data_args: the recipe $recipe takes no options for its data."
     fi
     if [[ -n "$seed" ]]; then espnet=(--seed "$seed" ${espnet[@]+"${espnet[@]}"}); fi
 
@@ -87,10 +91,22 @@ inputs() { # inputs FOLDER "SPLIT..." TABLE...
     done
 }
 
+# Adds to `input` what a corpus says of its utterances beside: utt2angle, utt2sex, ...
+columns() { # columns FOLDER "SPLIT..."
+    local split path
+    for split in $2; do
+        for path in "$1/$split"/utt2*; do
+            if [[ -f "$path" && ! "$path" =~ /utt2(spk|dur|face)$ ]]; then input+=(--input "$path"); fi
+        done
+    done
+}
+
 stage_data() {
+    local options=()
+    if [[ -n "$data_args" ]]; then options=(--option "data_args $data_args"); fi
     once "makes ${splits[*]} under $corpus out of $data" "$corpus/.data.done" \
-        --input "$data" --input "$recipe_dir/local" --output "$corpus/train/media.scp" \
-        -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus" "$nj"
+        --input "$data" --input "$recipe_dir/local" --output "$corpus/train/media.scp" ${options[@]+"${options[@]}"} \
+        -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus" "$nj" ${preparing[@]+"${preparing[@]}"}
 }
 
 stage_crops() {
@@ -111,6 +127,7 @@ stage_format() {
     local options=() prepared
     if [[ "$speech" == false ]]; then options=(--no_speech); fi
     inputs "$corpus" "${splits[*]}" text align utt2spk media.scp
+    columns "$corpus" "${splits[*]}"
     prepared=("${input[@]}")
     inputs "$crops" "${splits[*]}" video.scp wav.scp shape.scp utt2dur utt2face
     once "brings text, times and clips together in $dump/formatted" "$dump/formatted/.done" \
@@ -123,6 +140,7 @@ stage_filter() {
     local limits
     limits=(--min_seconds "$min_seconds" --max_seconds "$max_seconds" --min_face "$min_face" --token_type "$token_type")
     inputs "$dump/formatted" "${splits[*]}" text align utt2spk utt2dur utt2face video.scp wav.scp shape.scp
+    columns "$dump/formatted" "${splits[*]}"
     once "leaves out what cannot be learnt from; the rest is in $dump" "$dump/.filter.done" \
         "${input[@]}" --option "${limits[*]}" --output "$dump/train/text" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.filter --source "$dump/formatted" --out "$dump" "${limits[@]}" \
@@ -147,12 +165,25 @@ stage_statistics() {
         --data "$dump" --tokens "$dump/tokens" --exp "$exp/avsr"
 }
 
+pack_shards() {
+    inputs "$dump" "train dev" text align utt2spk video.scp wav.scp shape.scp
+    once "packs $dump/{train,dev} into $dump/shards" "$dump/shards/.done" \
+        "${input[@]}" --output "$dump/shards/train/shards.json" --output "$dump/shards/dev/shards.json" \
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.shards --data "$dump" --out "$dump/shards" --nj "$nj"
+}
+
 stage_train() {
+    local source=(--data "$dump") from=()
+    if [[ "$shards" == true ]]; then
+        pack_shards
+        source=(--shards "$dump/shards") from=(--option shards)
+    fi
     inputs "$dump" "train dev" text align utt2dur video.scp wav.scp shape.scp
     once "trains $exp/avsr on $dump/train (all it says: $exp/avsr/train.log)" "$exp/avsr/.done" \
         "${input[@]}" --input "$dump/tokens/tokens.txt" --input "$train_config" --option "seed $seed $train_args" \
+        ${from[@]+"${from[@]}"} \
         --output "$exp/avsr/valid.acc.ave.pth" --resumes "$exp/avsr" --log "$exp/avsr/train.log" \
-        -- ${train[@]+"${train[@]}"} python -m avsr.training.train --config "$train_config" --data "$dump" \
+        -- ${train[@]+"${train[@]}"} python -m avsr.training.train --config "$train_config" "${source[@]}" \
         --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" ${espnet[@]+"${espnet[@]}"}
 }
 
@@ -210,7 +241,9 @@ quoted() { # quoted WORD...: each after a space, as it would be typed
 stage_score() {
     local set mode hypotheses=() options=()
     for set in "${splits[@]:2}"; do
-        hypotheses+=(--input "$dump/$set/text")
+        input=()
+        columns "$dump" "$set"
+        hypotheses+=(--input "$dump/$set/text" ${input[@]+"${input[@]}"})
         for mode in $modes; do
             hypotheses+=(--input "$exp/decode_$mode/$set/text" --input "$exp/decode_$mode/$set/decode.json")
         done

@@ -46,8 +46,8 @@ def written_beside(path: Path) -> Iterator[str]:
         raise
 
 
-def files_under(root: Path, suffixes: frozenset[str]) -> list[Path]:
-    """Files with one of the `suffixes` (lower case), sorted; through links, but without hidden and `__MACOSX` ones.
+def files_under(root: Path, suffixes: frozenset[str] | None) -> list[Path]:
+    """Files with one of the `suffixes` (lower case), or all, sorted; through links, but without hidden and `__MACOSX` ones.
 
     LabelError when `root` is no folder.
     """
@@ -63,7 +63,7 @@ def files_under(root: Path, suffixes: frozenset[str]) -> list[Path]:
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         found += [Path(folder, name) for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in suffixes)
+    return sorted(path for path in found if suffixes is None or path.suffix.lower() in suffixes)
 
 
 def read_yaml(path: Path, *, error: type[AvsrError] = AvsrError) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from avsr.errors import LabelError
 from avsr.files import replace_file
 
 SPLITS = ("train", "dev", "test")  # what a corpus has; some have more sets to test on, which come after these
+
+
+_OWN = ("utt2spk", "utt2dur", "utt2face")  # tables of an utterance that are no columns
 
 
 def test_sets(splits: Sequence[str]) -> list[str]:
@@ -84,6 +87,23 @@ def read_media_scp(path: Path) -> list[MediaEntry]:
         else:
             entries.append(MediaEntry(utt_id, Path(fields[0]), start, end))
     return entries
+
+
+def columns(directory: Path) -> list[str]:
+    """The tables that say something more of each utterance of a data directory (``utt2angle``, ``utt2sex``, ...): results are told by them."""
+    return sorted(path.name for path in Path(directory).glob("utt2*") if path.name not in _OWN)
+
+
+def copy_columns(source: Path, out: Path, utterances: Collection[str]) -> None:
+    """Give `out` the columns of `source` for these utterances, and no others; LabelError where one says nothing of an utterance."""
+    for stale in set(columns(out)) - set(columns(source)):
+        (Path(out) / stale).unlink()
+    for name in columns(source):
+        rows = read_table(Path(source) / name)
+        lacking = min(set(utterances) - rows.keys(), default=None)
+        if lacking is not None:
+            raise LabelError(f"{Path(source) / name}: has no line for {lacking}; prepare the data again.")
+        write_table(Path(out) / name, {utterance: rows[utterance] for utterance in utterances})
 
 
 def spk2utt(utt2spk: Mapping[str, str]) -> dict[str, str]:

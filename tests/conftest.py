@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.corpora.aihub538_miniature import Miniature
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,3 +32,11 @@ def face_model() -> Path:
     if path is None:
         pytest.skip("the face landmark model is absent: run tools/install.sh")
     return path
+
+
+@pytest.fixture(scope="session")
+def miniature() -> Miniature:
+    """AI-Hub 538 in miniature, see tests.corpora.aihub538_miniature; change a copy of it."""
+    from tests.corpora.aihub538_miniature import make_miniature
+
+    return make_miniature()

@@ -9,7 +9,7 @@ Trains and measures a recogniser on a corpus; without --recipe on mini_ko, which
 A stage that was finished with the same inputs and options is not done again; a stage that was interrupted goes on
 where it stopped.
 
-  --recipe NAME        a folder of recipes/: daily_ko, grid, lipnet_ko, mini_ko (default: mini_ko)
+  --recipe NAME        a folder of recipes/: daily_ko, grid, lipnet_ko, mini_ko, olkavs (default: mini_ko)
   --data DIR           where the corpus lies (default: what the recipe's db.sh says)
   --stage N|NAME       begin with this stage (default: 1)
   --stop_stage N|NAME  end with this stage (default: score; benchmark goes on with noise and broken pictures)
@@ -22,6 +22,8 @@ where it stopped.
   --decode_config FILE (default: the recipe's conf/decode.yaml)
   --lm_text "FILE..."  more text for the language model, one sentence a line (default: the training's own alone)
   --half true|false    pack the model's matrices in 16 bits, for half the size (default: false)
+  --shards true|false  pack what is trained on into shards, and train from those (docs/scale.md; default: false)
+  --data_args "..."    more options for the recipe's local/data.sh (its README says which; default: none)
   --train_args "..."   more options for ESPnet's training, such as "--max_epoch 3"
   --noise DIR          recordings for the benchmark (street, restaurant, ...; default: none, and no cells with any)
   --baselines "..."    what the benchmark holds the model against, each trained as long as the model (default:
@@ -54,13 +56,13 @@ fail() { # a mistake in the command line
 # --- options -----------------------------------------------------------------------------------------------------------
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
-    mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
-    lm_text noise baselines)
+    data_args mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
+    lm_text noise baselines shards)
 recipe='' recipe_dir='' data='' first=1 last='' ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$((cores > 4 ? 4 : cores))"
-train_config='' decode_config='' train_args=''
+train_config='' decode_config='' train_args='' data_args=''
 mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
-token_type=jamo vocab_size='' lm_text='' noise='' remember=true
+token_type=jamo vocab_size='' lm_text='' noise='' remember=true shards=false
 BASELINES=(audio_only lip_only concatenation constant_weight lipnet) # those of avsr/training/baselines.py
 baselines="${BASELINES[*]}"
 min_seconds=0.4 max_seconds=20 min_face=0.5
@@ -113,6 +115,7 @@ set_option() { # set_option NAME [VALUE]
         seed) seed="$(whole_number "$1" "$2" 0)" ;;
         mouth_only) mouth_only="$(one_of "$1" "$2" true false)" ;;
         half) half="$(one_of "$1" "$2" true false)" ;;
+        shards) shards="$(one_of "$1" "$2" true false)" ;;
         ready_clips) ready_clips="$(one_of "$1" "$2" true false)" ;;
         speech) speech="$(one_of "$1" "$2" true false)" ;;
         token_type) token_type="$(one_of "$1" "$2" jamo char bpe)" ;;

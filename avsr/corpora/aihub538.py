@@ -21,6 +21,7 @@ from avsr.corpora.datadir import Utterance
 from avsr.corpora.labels import (
     Failure,
     clean_speaker,
+    label_text,
     media_duration,
     nothing_usable,
     read_label_text,
@@ -38,6 +39,11 @@ CLIP_TOLERANCE = 0.25
 SESSION_TOLERANCE = 1.0
 
 
+# What the classes of a label mean, as the corpus's authors' scripts (IIP-Sogang/olkavs-avspeech) explain its file names.
+NOISES = {1: "none", 2: "indoor", 3: "indoor_ambience", 4: "traffic", 5: "building_site", 6: "outdoor_nature"}
+AGES = {1: "10-19", 2: "20-29", 3: "30-39", 4: "40-49", 5: "50-59", 6: "60+"}
+
+
 @dataclass(frozen=True)
 class Sentence:
     """One sentence of a session; times in seconds of the session."""
@@ -53,10 +59,12 @@ class SessionLabel:
     """A session's label.
 
     ``face_boxes`` and ``lip_boxes`` are (N, 4) int32, one row a frame of the session at ``fps``, as
-    left, top, right, bottom in pixels of the ``width`` x ``height`` session video.
+    left, top, right, bottom in pixels of the ``width`` x ``height`` session video. ``angle`` is one of the nine cameras, A
+    (from the front) to I; ``noise`` and ``age`` are numbers of the classes below; ``sex`` is F or M.
     """
 
     video_name: str
+    sound_name: str
     duration: float
     fps: float
     width: int
@@ -64,6 +72,10 @@ class SessionLabel:
     sample_rate: int
     channels: int
     speaker: str
+    angle: str
+    noise: int
+    sex: str
+    age: int
     sentences: list[Sentence]
     face_boxes: np.ndarray
     lip_boxes: np.ndarray
@@ -72,7 +84,7 @@ class SessionLabel:
 class _Fields:
     """Typed reading of the parsed JSON, so that every complaint names the file and the field."""
 
-    def __init__(self, path: Path, value: Any, where: str) -> None:
+    def __init__(self, path: object, value: Any, where: str) -> None:
         self.path, self.value, self.where = path, value, where
 
     def wrong(self, why: str) -> LabelError:
@@ -130,8 +142,17 @@ def read_label(path: Path) -> SessionLabel:
     Raises LabelError naming the file and the field.
     """
     path = Path(path)
+    return _label(path, read_label_text(path))
+
+
+def parse_label(data: bytes, where: object) -> SessionLabel:
+    """The same of a label's bytes, which complaints call ``where``."""
+    return _label(where, label_text(data, where))
+
+
+def _label(path: object, text: str) -> SessionLabel:
     try:
-        parsed = json.loads(read_label_text(path))
+        parsed = json.loads(text)
     except json.JSONDecodeError as error:
         why = f"is not JSON ({error.msg})"
         raise LabelError(f"{path}, line {error.lineno}: {why}; restore the label from AI-Hub.") from None
@@ -149,16 +170,21 @@ def read_label(path: Path) -> SessionLabel:
     fps = video["FPS"].number()
     if not 1 <= fps <= 240:
         raise video["FPS"].wrong(f"is {fps:g}, which is no frame rate")
-    boxes = label["Bounding_box_info"]
+    boxes, speaker = label["Bounding_box_info"], label["speaker_info"]
     return SessionLabel(
         video_name=video["video_Name"].text(),
+        sound_name=audio["Audio_Name"].text(),
         duration=duration,
         fps=fps,
         width=width,
         height=height,
         sample_rate=round(float(rate[1]) * 1000),
         channels=audio["Channel(s)"].whole(),
-        speaker=label["speaker_info"]["speaker_ID"].text(),
+        speaker=speaker["speaker_ID"].text(),
+        angle=label["Video_env"]["Angle"].matched("[A-I]", "A")[0].upper(),
+        noise=label["Audio_env"]["Noise"].whole(),
+        sex=speaker["Gender"].matched("[FM]", "F")[0].upper(),
+        age=speaker["Age"].whole(),
         sentences=_sentences(label["Sentence_info"], duration),
         face_boxes=_boxes(boxes["Face_bounding_box"]["xtl_ytl_xbr_ybr"], width, height),
         lip_boxes=_boxes(boxes["Lip_bounding_box"]["xtl_ytl_xbr_ybr"], width, height),

@@ -27,18 +27,23 @@ class Failure:
 
 
 def read_label_text(path: Path) -> str:
-    """The text of a label or table, newlines as ``\\n`` and without a byte order mark.
-
-    It is not brought to NFC here: a table may hold file names, which must stay as they are on disk.
-
-    Raises LabelError when the file is missing, empty, a folder, or not UTF-8.
-    """
+    """The text of a label or table, see label_text. Raises LabelError when the file is missing, empty, a folder, or not UTF-8."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise LabelError(f"{path}: there is no such file; check the path of the corpus.") from None
     except OSError as error:
         raise LabelError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions.") from None
+    return label_text(data, path)
+
+
+def label_text(data: bytes, path: object) -> str:
+    r"""The text of a label's or table's bytes, newlines as ``\n`` and without a byte order mark; complaints name `path`.
+
+    It is not brought to NFC here: a table may hold file names, which must stay as they are on disk.
+
+    Raises LabelError when it is empty or not UTF-8.
+    """
     try:
         text = data.decode("utf-8").lstrip("\ufeff")  # tools that join files leave more than one mark
     except UnicodeDecodeError as error:

@@ -124,6 +124,11 @@ def load_packed(path: str | os.PathLike, *, device: str = "cpu") -> PackedModel:
     return PackedModel(model.to(device).eval(), tokenizer, meta, path, lm)
 
 
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The plain state dict that training saved or averaged; ModelError where it is none."""
+    return _read_state(_read(path), path)
+
+
 def read_meta(path: str | os.PathLike) -> dict[str, Any]:
     """What a packed model says of itself, without loading it; ModelError where it is none."""
     return parse_yaml(_read_zip(Path(path), (META,))[META], f"{path}: {META}", error=ModelError)
@@ -189,6 +194,8 @@ def _build(conf: Any, vocabulary: int, where: object) -> AVSRModel:
     try:
         with quiet_imports():  # ESPnet's encoders are imported as they are made
             return AVSRModel(vocabulary, ModelConfig(**conf))
+    except AvsrError as error:
+        raise ModelError(f"{where}: {error}") from error
     except (TypeError, ValueError, AssertionError) as error:
         raise ModelError(f"{where}: no model can be made from its model_conf ({error}); correct that field.") from error
 

@@ -90,9 +90,13 @@ def warp(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
     Bilinear where the face is smaller than the crop. Where it is larger the crop is drawn at a whole multiple of its
     size and reduced by area, which no detail of the source can fall between. Beyond the picture its edge is repeated.
     """
+    return cut(grey, similarity(points))
+
+
+def cut(grey: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The same of the matrix (2, 3) that carries the picture's pixels to the crop's."""
     import cv2
 
-    matrix = similarity(points)
     shrink = 1.0 / float(np.hypot(matrix[0, 0], matrix[1, 0]))  # source pixels for one pixel of the crop
     times = int(np.clip(np.ceil(shrink - 1e-6), 1, _MAX_SUPERSAMPLING))
     matrix = matrix * times

@@ -68,19 +68,28 @@ def save_mouth_clip(
 
 def load_mouth_clip(path: str | os.PathLike) -> MouthClip:
     """Read back what `save_mouth_clip` wrote; MediaError when either file is missing, broken or does not match."""
+    path = Path(path)
+    try:
+        beside = json.loads(path.with_suffix(".json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{path.with_suffix('.json')}: not the confidence of a mouth clip ({error!r}); crop it again.") from error
+    return decode_mouth_clip(str(path), beside, path)
+
+
+def decode_mouth_clip(video: str | io.BytesIO, beside: dict, path: str | os.PathLike) -> MouthClip:
+    """A clip of its video, a file's name or contents, and what the .json beside it holds; `path` is what errors name."""
     import av
 
     path = Path(path)
     try:
-        beside = json.loads(path.with_suffix(".json").read_bytes())
         confidence = np.asarray(beside["confidence"], np.float32)
         start = float(beside["start"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         beside_path = path.with_suffix(".json")
         raise MediaError(f"{beside_path}: not the confidence of a mouth clip ({error!r}); crop it again.") from error
     frames = np.empty((len(confidence), SIDE, SIDE), np.uint8)
     try:
-        with av.open(str(path), format="mp4") as container:
+        with av.open(video, format="mp4") as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1  # starting threads costs more than 96x96 pixels
             count = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avsr.errors import MediaError
-from avsr.media.container import audio_stream, decoder_options, open_container, packets, seek_before, time_zero
+from avsr.media.container import Inside, audio_stream, decoder_options, located, open_container, packets, seek_before, time_zero
 from avsr.media.probe import LATE, SLACK, MediaInfo, Span, add_span, check_range, media_info
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ class AudioReader:
     """
 
     def __init__(
-        self, path: str | Path, *, rate: int = SAMPLE_RATE, start: float = 0.0, end: float | None = None
+        self, path: str | Path | Inside, *, rate: int = SAMPLE_RATE, start: float = 0.0, end: float | None = None
     ) -> None:
         check_range(path, start, end)
-        self.path, self.rate, self.start, self.end = Path(path), rate, start, end
+        self.path, self.rate, self.start, self.end = located(path), rate, start, end
         self.damaged: list[Span] = []
         with open_container(path) as container:
             self.info: MediaInfo = media_info(container, self.path)
@@ -215,7 +215,7 @@ def _with_last(blocks: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]
 
 
 def read_audio(
-    path: str | Path, *, start: float = 0.0, end: float | None = None
+    path: str | Path | Inside, *, start: float = 0.0, end: float | None = None
 ) -> tuple[np.ndarray, list[Span]]:
     """The sound from `start` to `end` (media seconds), (n,) float32 in [-1, 1] at 16 kHz, and its damaged spans."""
     reader = AudioReader(path, start=start, end=end)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from avsr.errors import MediaError
 
@@ -32,6 +33,19 @@ _BETWEEN = 128
 
 _DECODING = {"max_pixels": str(MAX_PIXELS)}
 _OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+_READ_AHEAD = 1 << 18
+"""Bytes fetched at a time from what is no file: each fetch is a call into Python."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Media inside something larger, as a member of an archive: `name` is for messages, `open` gives its bytes from their start, seekable."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def allow_decoders(names: Iterable[str]) -> None:
@@ -50,10 +64,20 @@ def codec_name(stream: VideoStream | AudioStream) -> str:
     return stream.codec_context.codec.canonical_name
 
 
-def open_container(path: str | Path) -> InputContainer:
-    """Open a local media file with FFmpeg; MediaError, one sentence, when it is not one."""
+def located(path: str | Path | Inside) -> Path | Inside:
+    """A path given as text as a Path."""
+    return path if isinstance(path, Inside) else Path(path)
+
+
+def open_container(path: str | Path | Inside) -> InputContainer:
+    """Open local media with FFmpeg; MediaError, one sentence, when it is none."""
     import av
 
+    if isinstance(path, Inside):
+        try:
+            return av.open(path.open(), mode="r", options=_OPTIONS | _DECODING, metadata_errors="replace", buffer_size=_READ_AHEAD)
+        except av.FFmpegError as error:
+            raise MediaError(f"{path}: {_told(error)}") from error
     path = Path(path)
     _check_file(path)
     try:
@@ -85,6 +109,10 @@ def _reason(path: Path, error: Exception) -> str:
         mp4 = file.read(8)[4:] == b"ftyp"
     if mp4 and isinstance(error, ValueError):  # FFmpeg's "invalid data" is a ValueError, a full disk is not
         return "is an MP4 without its index, as a recording that was cut short leaves it; copy or record it again."
+    return _told(error)
+
+
+def _told(error: Exception) -> str:
     told = getattr(error, "strerror", None) or error
     return f"cannot be read as media ({told}); give a video or sound file such as MP4, MOV, MKV, WebM, AVI or WAV."
 

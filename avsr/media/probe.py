@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsr.errors import MediaError
-from avsr.media.container import MAX_PIXELS, audio_stream, codec_name, open_container, time_zero, video_stream
+from avsr.media.container import MAX_PIXELS, Inside, audio_stream, codec_name, located, open_container, time_zero, video_stream
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -53,19 +53,19 @@ class AudioInfo:
 class MediaInfo:
     """What a file holds; `duration` is in seconds from media time zero, as its header says (0 if it does not)."""
 
-    path: Path
+    path: Path | Inside
     duration: float
     video: VideoInfo | None
     audio: AudioInfo | None
 
 
-def probe(path: str | Path) -> MediaInfo:
+def probe(path: str | Path | Inside) -> MediaInfo:
     """Read a file's header. MediaError if it is not media, holds neither stream, or is over the limits."""
     with open_container(path) as container:
-        return media_info(container, Path(path))
+        return media_info(container, located(path))
 
 
-def media_info(container: InputContainer, path: Path) -> MediaInfo:
+def media_info(container: InputContainer, path: Path | Inside) -> MediaInfo:
     """The same of a container that is open already."""
     zero = time_zero(container)
     video, audio = video_stream(container), audio_stream(container)
@@ -103,7 +103,7 @@ def _audio_info(stream, zero: float) -> AudioInfo | None:
     return AudioInfo(codec_name(stream), context.sample_rate, context.channels, start)
 
 
-def check_range(path: str | Path, start: float, end: float | None) -> None:
+def check_range(path: str | Path | Inside, start: float, end: float | None) -> None:
     """MediaError unless 0 <= start < end."""
     if not 0 <= start < float("inf") or (end is not None and not start < end):
         raise MediaError(f"{path}: cannot be read from {start} to {end} s; give 0 <= start < end in seconds.")

@@ -14,7 +14,9 @@ import numpy as np
 from avsr.errors import MediaError
 from avsr.media.container import (
     MAX_PIXELS,
+    Inside,
     decoder_options,
+    located,
     open_container,
     packets,
     seek_before,
@@ -39,8 +41,8 @@ _LARGE, _LARGE_THREADS = 2560 * 1440, 2
 class Frame:
     """One output picture, `time` in media seconds.
 
-    `image` is (H, W, 3) uint8 RGB, C-contiguous and upright; a repeated picture is the same array, so copy it before
-    writing into it. Where `damaged`, it is the last good picture (before the first one, the first).
+    `image` is (H, W, 3) uint8 RGB, or (H, W) where grey was asked for, C-contiguous and upright; a repeated picture is the
+    same array, so copy it before writing into it. Where `damaged`, it is the last good picture (before the first one, the first).
     """
 
     index: int
@@ -54,14 +56,18 @@ class VideoReader:
 
     `damaged` holds the damaged spans of the requested range once the iteration is over. Frames end with the stream's
     data; where the file goes on for longer (its sound does, or its header says so), the rest is the last span.
-    Memory does not grow with length. MediaError: not media, no video, over the limits, or not one good picture.
+    With `grey` pictures are their brightness alone, which is faster to have. Memory does not grow with length.
+    MediaError: not media, no video, over the limits, or not one good picture.
     """
 
-    def __init__(self, path: str | Path, *, fps: float = 25.0, start: float = 0.0, end: float | None = None) -> None:
+    def __init__(
+        self, path: str | Path | Inside, *, fps: float = 25.0, start: float = 0.0, end: float | None = None, grey: bool = False
+    ) -> None:
         check_range(path, start, end)
         if not 0 < fps <= 1000:
             raise MediaError(f"{path}: {fps} frames a second cannot be made; ask for more than 0 and at most 1000.")
-        self.path, self.fps, self.start, self.end = Path(path), float(fps), start, end
+        self.path, self.fps, self.start, self.end = located(path), float(fps), start, end
+        self._format = "gray" if grey else "rgb24"
         self.damaged: list[Span] = []
         self._aspect: Fraction | None = None  # width of a pixel over its height
         with open_container(path) as container:
@@ -87,7 +93,7 @@ class VideoReader:
                     waiting += 1
                     continue
                 if not isinstance(good, np.ndarray):
-                    upright = upright or _Upright(good, self._aspect)
+                    upright = upright or _Upright(good, self._aspect, self._format)
                     good = upright.image(good)
                 for early in range(index - 1 - waiting, index - 1):
                     yield Frame(early, self.start + early / self.fps, good, True)
@@ -184,21 +190,21 @@ class _TailLost(Exception):
 
 
 class _Upright:
-    """Turns decoded pictures into upright RGB of one size with square pixels, that of the first picture."""
+    """Turns decoded pictures into upright RGB, or grey, of one size with square pixels, that of the first picture."""
 
-    def __init__(self, first: VideoFrame, aspect: Fraction | None) -> None:
+    def __init__(self, first: VideoFrame, aspect: Fraction | None, format: str) -> None:
         from av.video.reformatter import VideoReformatter
 
         self._scaler = VideoReformatter()  # kept, because a new one costs more than a conversion
-        self._turn = _turn(first)
+        self._turn, self._format = _turn(first), format
         self._width, self._height = first.width, first.height
         if aspect and 0.25 <= aspect <= 4:  # what lies outside is a broken header
             wide = round(first.width * aspect)
             self._width = wide if wide * first.height <= MAX_PIXELS else first.width
 
     def image(self, frame: VideoFrame) -> np.ndarray:
-        """(H, W, 3) uint8, C-contiguous."""
-        image = self._scaler.reformat(frame, self._width, self._height, "rgb24", threads=1).to_ndarray()
+        """(H, W, 3) uint8, or (H, W) of grey, C-contiguous."""
+        image = self._scaler.reformat(frame, self._width, self._height, self._format, threads=1).to_ndarray()
         transposed, flip_x, flip_y = self._turn
         if transposed or flip_x or flip_y:
             import cv2  # numpy needs 10 ms to turn a 640x480 picture, OpenCV 0.3

@@ -66,7 +66,7 @@ class AudioEncoder(nn.Module):
         output_size: size D of the vectors.
         mels: log-mel channels.
         channels: feature maps of the two subsampling convolutions.
-        encoder: ESPnet's `conformer`, `transformer` or `rnn` (LSTM); the last learns from the least speech.
+        encoder: ESPnet's `conformer`, `e_branchformer`, `transformer` or `rnn` (LSTM); the last learns from the least speech.
         encoder_conf: passed on to it.
         specaug_conf: options of ESPnet's SpecAug, used in training alone; None for no masking.
     """
@@ -157,8 +157,12 @@ def _sequence_encoder(kind: str, size: int, conf: dict) -> nn.Module:
         from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
 
         return ConformerEncoder(size, output_size=size, input_layer=None, rel_pos_type="latest", **conf)
+    if kind == "e_branchformer":
+        from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder
+
+        return EBranchformerEncoder(size, output_size=size, input_layer=None, rel_pos_type="latest", **conf)
     if kind == "transformer":
         from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
 
         return TransformerEncoder(size, output_size=size, input_layer=None, **conf)
-    raise ValueError(f"audio_conf.encoder is {kind!r}; it can be 'conformer', 'transformer' or 'rnn'")
+    raise ValueError(f"audio_conf.encoder is {kind!r}; it can be 'conformer', 'e_branchformer', 'transformer' or 'rnn'")

@@ -17,9 +17,11 @@ from torch.nn import functional as F
 from avsr.lips.mouth_shape import CHANNELS, DEVIATIONS
 from avsr.model.audio_encoder import SAMPLES_PER_FRAME, AudioEncoder
 from avsr.model.baselines import Concatenation, ConstantWeight, LipNetEncoder
+from avsr.model.conformer_lips import Conv3dConformerLips, ResNetConformerLips
 from avsr.model.fusion import Fused, LateFusion
 from avsr.model.lip_encoder import LipEncoder
 from avsr.model.reliability import picture_features, posterior_features, sound_features
+from avsr.model.whisper_encoder import WhisperAudioEncoder
 
 IGNORE = -1
 _HELD = 3  # frames (0.12 s): by about so much sound and picture of a file end apart
@@ -29,7 +31,8 @@ _HELD = 3  # frames (0.12 s): by about so much sound and picture of a file end a
 class ModelConfig:
     """All that a model is made from; the same fields stand in the training YAML and in a packed model.
 
-    fusion: a name of FUSIONS. lip_conf may name an `encoder` of LIP_ENCODERS beside that encoder's own fields.
+    fusion: a name of FUSIONS. lip_conf may name an `encoder` of LIP_ENCODERS beside that encoder's own fields; audio_conf is of
+    `AudioEncoder`, or of `WhisperAudioEncoder` where its `encoder` is "whisper".
     """
 
     size: int = 256
@@ -47,7 +50,12 @@ class ModelConfig:
     keep_lip: float = 0.25
 
 
-LIP_ENCODERS = {"stcnn_lstm": LipEncoder, "lipnet": LipNetEncoder}
+LIP_ENCODERS = {
+    "stcnn_lstm": LipEncoder,
+    "lipnet": LipNetEncoder,
+    "conv3d_conformer": Conv3dConformerLips,
+    "resnet_conformer": ResNetConformerLips,
+}
 FUSIONS = {"late": LateFusion, "constant": ConstantWeight, "concatenation": Concatenation}
 
 
@@ -57,6 +65,14 @@ def make_fusion(config: ModelConfig, vocabulary: int) -> nn.Module:
         raise ValueError(f"fusion is {config.fusion!r}; it can be {', '.join(FUSIONS)}")
     given = (config.size, vocabulary) if config.fusion == "concatenation" else ()
     return FUSIONS[config.fusion](*given, **config.fusion_conf)
+
+
+def make_audio_encoder(config: ModelConfig) -> nn.Module:
+    """An audio encoder that has learnt nothing, or what Whisper knows; ValueError for what there is none of."""
+    if config.audio_conf.get("encoder") != "whisper":
+        return AudioEncoder(output_size=config.size, **config.audio_conf)
+    own = {name: value for name, value in config.audio_conf.items() if name != "encoder"}
+    return WhisperAudioEncoder(output_size=config.size, **own)
 
 
 def lip_encoder_name(lip_conf: dict) -> str:
@@ -123,7 +139,7 @@ class AVSRModel(AbsESPnetModel):
         size = config.size
         own = {name: value for name, value in config.lip_conf.items() if name != "encoder"}
         self.lip_encoder = LIP_ENCODERS[lip_encoder_name(config.lip_conf)](output_size=size, **own)
-        self.audio_encoder = AudioEncoder(output_size=size, **config.audio_conf)
+        self.audio_encoder = make_audio_encoder(config)
         self.audio_ctc = CTC(odim=vocabulary, encoder_output_size=size, dropout_rate=0.1)
         self.lip_ctc = CTC(odim=vocabulary, encoder_output_size=size, dropout_rate=0.1)
         self.audio_align = nn.Linear(size, vocabulary)

@@ -34,6 +34,8 @@ class LipEncoder(nn.Module):
             person's face at rest, so that what is left is the movement, which looks alike on all faces.
     """
 
+    empty = 1  # frames laid between two clips: half of what the longest kernel sees of time
+
     def __init__(
         self,
         channels: tuple[int, ...] = (24, 48, 96),
@@ -99,7 +101,7 @@ class LipEncoder(nn.Module):
     def convolve(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Run the convolutions over the real frames alone.
 
-        The clips of the batch are laid behind one another with one empty frame between them, which is emptied again
+        The clips of the batch are laid behind one another with `empty` frames between them, which are emptied again
         after each layer: what a clip's edge sees is then the same as zero padding, clips of any length go together
         without computing on padding, and the batch normalisation measures real frames.
 
@@ -111,18 +113,23 @@ class LipEncoder(nn.Module):
             (B, T, C', h', w') float, zero past each length.
         """
         batch, longest = len(frames), frames.shape[2]
-        real = torch.arange(longest + 1, device=frames.device) < lengths.to(frames.device)[:, None]
-        keep = torch.arange(longest + 1, device=frames.device) <= lengths.to(frames.device)[:, None]
+        frame = torch.arange(longest + self.empty, device=frames.device)
+        real = frame < lengths.to(frames.device)[:, None]
+        keep = frame < lengths.to(frames.device)[:, None] + self.empty
         inside = real[keep]  # (N,) false at the empty frames
-        x = F.pad(frames.transpose(1, 2), (0, 0, 0, 0, 0, 0, 0, 1))[keep]  # (N, C, h, w)
+        x = F.pad(frames.transpose(1, 2), (0, 0, 0, 0, 0, 0, 0, self.empty))[keep]  # (N, C, h, w)
         x = x.transpose(0, 1)[None].contiguous(memory_format=torch.channels_last_3d)
         mask = inside[None, None, :, None, None].to(x.dtype)
         for convolution in self.convolutions:
             x = convolution(x) * mask
-        x = self.channel_dropout(x[0].transpose(0, 1)[inside])  # (N, C, h', w')
+        x = self.by_picture(x[0].transpose(0, 1)[inside])  # (N, C, h', w')
         out = x.new_zeros(batch, longest, *x.shape[1:])
         out[real[:, :longest]] = x
         return out
+
+    def by_picture(self, x: torch.Tensor) -> torch.Tensor:
+        """What is done to each real frame by itself after the convolutions: (N, C, h, w) -> (N, ...)."""
+        return self.channel_dropout(x)
 
     def look(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """What a picture and its few neighbours show: (B, T, H, W) and lengths (B,) -> (B, T, D), before the LSTM."""

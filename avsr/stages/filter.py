@@ -10,7 +10,7 @@ from pathlib import Path
 
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
-from avsr.tables import SPLITS, read_table, spk2utt, test_sets, write_lines, write_table
+from avsr.tables import SPLITS, copy_columns, read_table, spk2utt, test_sets, write_lines, write_table
 from avsr.text.hangul import to_jamo
 
 FRAME_RATE = 25  # vectors a second after the encoders, on which CTC works
@@ -80,6 +80,7 @@ def filter_split(source: Path, out: Path, limits: Limits, *, test: bool = False)
     if not kept:
         worst, count = counts.most_common(1)[0]
         raise AvsrError(f"{out}: no utterance is left ({count} of {len(dropped)}: {worst}); see {out / 'filtered.tsv'}.")
+    copy_columns(source, out, kept)
     for name in TABLES:
         if name in tables:
             rows = tables[name]  # of wav.scp perhaps fewer: clips without sound are there for the lips

@@ -10,7 +10,7 @@ from pathlib import Path
 from avsr.corpora.datadir import Utterance, read_data_dir
 from avsr.errors import AvsrError, LabelError
 from avsr.stages.command import run_main
-from avsr.tables import SPLITS, read_table, spk2utt, write_table
+from avsr.tables import SPLITS, copy_columns, read_table, spk2utt, write_table
 from avsr.text.normalize import normalize_training
 
 
@@ -44,7 +44,7 @@ def format_split(data: Path, crops: Path, out: Path, *, speech: bool, keep_silen
 
     Writes text, utt2spk, spk2utt, utt2dur (seconds), utt2face (mean face confidence, 0..1), video.scp, wav.scp where
     `speech` is asked for (of those that have sound; the others are left out, or kept for a training of the lips alone where
-    `keep_silent`), shape.scp where the corpus knows the mouth's shape, and align where it has word times (a line
+    `keep_silent`), shape.scp where the corpus knows the mouth's shape, the corpus's columns (utt2angle, ...), and align where it has word times (a line
     without any where an utterance has none).
     """
     utterances = read_data_dir(data)
@@ -72,6 +72,7 @@ def format_split(data: Path, crops: Path, out: Path, *, speech: bool, keep_silen
         write_table(out / "align", {utterance: _align_line(timed) for utterance, timed in words.items()})
     else:
         (out / "align").unlink(missing_ok=True)
+    copy_columns(data, out, speakers)
     write_table(out / "utt2spk", speakers)
     write_table(out / "spk2utt", spk2utt(speakers))
     write_table(out / "text", texts)

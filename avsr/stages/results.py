@@ -16,7 +16,7 @@ from avsr.errors import AvsrError
 from avsr.files import parse_yaml, read_yaml
 from avsr.stages.machine import describe_commit, describe_machine, describe_versions, without_home
 from avsr.stages.once import read_note
-from avsr.tables import SPLITS, read_table
+from avsr.tables import SPLITS, columns, read_table
 from avsr.text.scores import ErrorCount, Scores, UtteranceScore, bootstrap_interval, total
 from avsr.text.visemes import is_korean, ver
 
@@ -33,6 +33,7 @@ _LEGEND = (
     "calibration error of the words' confidence, over ten bins. The weight of the sound is the fusion's, 0 to 1, mean",
     "over frames.",
 )
+MOST_GROUPS = 30  # a column of more values than this is a name, and no table of results
 RESAMPLES_SEED = 0  # of the bootstrap: the same hypotheses have the same intervals
 
 
@@ -114,6 +115,36 @@ def describe_set(dump: Path, name: str) -> str:
     return f"{len(read_table(dump / name / 'text'))} utterances; {'; '.join(counts)}."
 
 
+def group_tables(results: Mapping[str, list[ModeResult]], dump: Path) -> str:
+    """CER of each mode by what the corpus says of its utterances (angle, noise, age, ...), a table a column; "" where it says nothing."""
+    parts = []
+    for name, modes in results.items():
+        speakers = read_table(dump / name / "utt2spk") if columns(dump / name) else {}
+        for column in columns(dump / name):
+            groups: dict[str, list[str]] = {}
+            for utterance, value in read_table(dump / name / column).items():
+                groups.setdefault(value, []).append(utterance)
+            if len(groups) <= MOST_GROUPS:
+                what = column.removeprefix("utt2")
+                told = f"`{name}` by {what}:" if len(results) > 1 else f"By {what}:"
+                parts += [told, "", *_group_rows(what, groups, modes, speakers), ""]
+    return "\n".join(["## By what the corpus says of its utterances", "", "CER in percent.", "", *parts]) if parts else ""
+
+
+def _group_rows(
+    what: str, groups: Mapping[str, Sequence[str]], modes: Sequence[ModeResult], speakers: Mapping[str, str]
+) -> list[str]:
+    lines = [f"| {what} | utterances | speakers | {' | '.join(MODE_NAMES[result.mode] for result in modes)} |"]
+    lines.append("| --- | --- | --- |" + " --- |" * len(modes))
+    for value, utterances in sorted(groups.items()):
+        cells = [value, str(len(utterances)), str(len({speakers[utterance] for utterance in utterances}))]
+        for result in modes:
+            counts = [result.scores.utterances[utterance].cer for utterance in utterances]
+            cells.append(_rate(total(counts), counts))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
 def _viseme_rate(utterances: Sequence[UtteranceScore]) -> str:
     if not all(is_korean(score.reference) for score in utterances):
         return ""
@@ -183,6 +214,7 @@ def write_up(
             "| --- | --- | --- | --- | --- | --- |",
             *(split_line(split, data, dump) for split in splits),
             "",
+            *filter(None, [group_tables(results, dump)]),
             f"## Configuration (`conf/{train_config.name}`, with the values that training used)",
             "",
             "```yaml",

@@ -12,7 +12,7 @@ from avsr.decoding.confidence import calibration_error, words_right
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
 from avsr.stages.confusions import write_confusions
-from avsr.stages.results import MODE_NAMES, ModeResult, results_tables, write_up
+from avsr.stages.results import MODE_NAMES, ModeResult, group_tables, results_tables, write_up
 from avsr.tables import SPLITS, read_table, test_sets, write_lines
 from avsr.text.scores import Scores, score_files
 
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in filter(None, (args.exp / "RESULTS.md", args.publish)):
         write_lines(path, text.rstrip("\n").split("\n"))
         print(f"written: {os.path.relpath(path)}")
-    print(results_tables(results, args.dump))
+    print("\n\n".join(filter(None, [results_tables(results, args.dump), group_tables(results, args.dump)])))
     for name, modes in results.items():
         for result in modes:
             said = write_confusions(result.scores, args.exp / f"decode_{result.mode}" / name) if result.mode == "lip" else None

@@ -111,8 +111,8 @@ def move_and_light(frames: np.ndarray, rng: np.random.Generator, config: Augment
     for source, target in zip(frames, out):
         cv2.warpAffine(source, matrix, (size, size), dst=target, borderMode=cv2.BORDER_REPLICATE)
     if rng.random() < config.flip:
-        out = out[:, :, ::-1]
-    return table[out]
+        out = np.ascontiguousarray(out[:, :, ::-1])
+    return cv2.LUT(out.reshape(len(out), -1), table).reshape(out.shape)
 
 
 def hide(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> np.ndarray:

@@ -7,30 +7,37 @@ from pathlib import Path
 
 import numpy as np
 
+from avsr.errors import LabelError
+from avsr.large_tables import LargeTable
 from avsr.lips.mouth_clip import load_mouth_clip
 from avsr.lips.mouth_shape import load_mouth_shape
-from avsr.tables import read_table
 
 
 class _Scp(Mapping):
-    """A table of utterances and paths, whose files are read when they are asked for."""
+    """A table of utterances and paths, whose lines and files are read when they are asked for."""
 
     def __init__(self, path: str, keys_to_load: set | None = None) -> None:
-        rows = read_table(Path(path), filled=True)
-        self.paths = {utterance: file for utterance, file in rows.items() if keys_to_load is None or utterance in keys_to_load}
+        self.table, self.wanted = LargeTable(Path(path)), keys_to_load
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.paths)
+        return (utterance for utterance in self.table if self.wanted is None or utterance in self.wanted)
+
+    def path(self, utterance: str) -> str:
+        """Of the utterance's file; LabelError where its line has none."""
+        file = self.table[utterance]
+        if not file:
+            raise LabelError(f"{self.table.path}: {utterance} has no value; run the stage that writes it again.")
+        return file
 
 
 class MouthClipScp(_Scp):
     """`video.scp`: utterance -> (frames (T, 96, 96) uint8, confidence (T,) float32)."""
 
     def __getitem__(self, utterance: str) -> tuple[np.ndarray, np.ndarray]:
-        clip = load_mouth_clip(self.paths[utterance])
+        clip = load_mouth_clip(self.path(utterance))
         return clip.frames, clip.confidence
 
 
@@ -38,7 +45,7 @@ class MouthShapeScp(_Scp):
     """`shape.scp`: utterance -> (T, 7) float32, see avsr.lips.mouth_shape."""
 
     def __getitem__(self, utterance: str) -> np.ndarray:
-        return load_mouth_shape(self.paths[utterance])
+        return load_mouth_shape(self.path(utterance))
 
 
 def add_data_types() -> None:

@@ -28,19 +28,26 @@ from avsr.training.data import frame_targets, read_align
 
 
 class AVSRPreprocessor(AbsPreprocessor):
-    """Called by ESPnet's data set with an utterance's raw data, in its loader processes.
+    """Called by the data set with an utterance's raw data, in its loader processes.
 
     Args:
         train: augment.
         tokenizer: of the token list.
         augmentation: see `Augmentation`.
         noises: a `wav.scp` of recordings that are mixed in (other utterances make babble); None for made noise alone.
+        pictures: the type that they are given in. ESPnet's data set hands on no bytes, ours does.
     """
 
     def __init__(
-        self, train: bool, tokenizer: Tokenizer, augmentation: Augmentation, noises: Path | None = None
+        self,
+        train: bool,
+        tokenizer: Tokenizer,
+        augmentation: Augmentation,
+        noises: Path | None = None,
+        pictures: type = np.float32,
     ) -> None:
         super().__init__(train)
+        self.pictures = pictures
         self.tokenizer = tokenizer
         self.augmentation = augmentation
         self.noises = Recordings([] if noises is None or not train else list(read_table(noises, filled=True).values()))
@@ -53,8 +60,8 @@ class AVSRPreprocessor(AbsPreprocessor):
             data: text (str), and any of speech (N,) float, video ((T, 96, 96) uint8, (T,) float32), align (str), shape (T, 7).
 
         Returns:
-            text (L,) int64; speech (N,) float32; video (T, H, W) float32, whole numbers; confidence (T,) float32; align (T,) int64; shape
-            (T, 7) float32.
+            text (L,) int64; speech (N,) float32; video (T, H, W) of the type `pictures`, whole numbers; confidence (T,) float32; align
+            (T,) int64; shape (T, 7) float32.
         """
         text, speech = data["text"], data.get("speech")
         frames, confidence = data["video"] if "video" in data else (None, None)
@@ -70,7 +77,7 @@ class AVSRPreprocessor(AbsPreprocessor):
         if speech is not None:
             out["speech"] = speech.astype(np.float32)
         if frames is not None:
-            out["video"] = frames.astype(np.float32)
+            out["video"] = frames.astype(self.pictures, copy=False)
             out["confidence"] = confidence.astype(np.float32)
         if shape is not None:
             out["shape"] = shape.astype(np.float32)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from avsr.errors import AvsrError, LabelError
 from avsr.files import read_yaml
+from avsr.large_tables import LargeTable, common_keys
 from avsr.lips.crop import SIDE
 from avsr.lips.mouth_clip import FPS
 from avsr.media.audio import SAMPLE_RATE
-from avsr.tables import as_number, read_table, write_table
+from avsr.tables import as_number, write_table
 from avsr.training.checkpoint import mend_checkpoint
+from avsr.training.initial import initial_arguments
 
 DATA_FILES = (("wav.scp", "speech", "sound"), ("video.scp", "video", "mouth_clip"), ("text", "text", "text"))
 _ALIGN, _SHAPE = ("align", "align", "text"), ("shape.scp", "shape", "mouth_shape")
@@ -65,21 +67,17 @@ def write_shapes(directory: Path, out: Path, streams: str = "both") -> None:
     Of the utterances that have what `streams` names, or all that the directory has of it: what is listed here is trained on.
     LabelError where an utterance of `text` has no duration, or where nothing is left.
     """
-    seconds = read_table(directory / "utt2dur", filled=True)
+    seconds = LargeTable(directory / "utt2dur")
     wanted = {file for file, *_ in DATA_FILES if (directory / file).exists()} - STREAMS[streams]
     seen = "video.scp" in wanted
-    utterances = read_table(directory / "text")
-    for file in sorted(wanted - {"text"}):
-        rows = read_table(directory / file)
-        utterances = {utterance: text for utterance, text in utterances.items() if utterance in rows}
-    if not utterances:
-        raise LabelError(f"{directory}: no utterance has all of {', '.join(sorted(wanted))}; run the crops and format stages again.")
     rows = {}
-    for utterance in utterances:
+    for utterance in common_keys([LargeTable(directory / file) for file in sorted({*wanted, "text"})]):
         lasting = as_number(seconds.get(utterance, ""))
         if lasting is None:
             raise LabelError(f"{directory / 'utt2dur'}: has no seconds for {utterance}; run the filter stage again.")
         rows[utterance] = f"{round(lasting * FPS)},{SIDE},{SIDE}" if seen else str(round(lasting * SAMPLE_RATE))
+    if not rows:
+        raise LabelError(f"{directory}: no utterance has all of {', '.join(sorted(wanted))}; run the crops and format stages again.")
     (out / ("speech_shape" if seen else "video_shape")).unlink(missing_ok=True)  # of a run on other streams
     write_table(out / ("video_shape" if seen else "speech_shape"), rows)
 
@@ -165,7 +163,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run; what is not understood here goes on to ESPnet (`--max_epoch 3`, `--ngpu 1`, `--resume true`, ...)."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--config", type=Path, required=True, help="training YAML, for example conf/train.yaml")
-    parser.add_argument("--data", type=Path, required=True, help="directory with train/ and dev/")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--data", type=Path, help="directory with the tables of train/ and dev/")
+    data.add_argument("--shards", help="where shards of both lie: DIR, http(s)://ADDRESS or pipe:COMMAND {}")
+    parser.add_argument("--shard_cache", type=Path, help="keeps what is fetched of them (default: EXP/shard_cache)")
     parser.add_argument("--tokens", type=Path, required=True, help="directory of the tokens stage")
     parser.add_argument("--exp", type=Path, required=True, help="where the experiment lies; EXP_stats is beside it")
     parser.add_argument("--streams", choices=STREAMS, default="both", help="train on one of what the data has, the other as it is")
@@ -178,7 +179,10 @@ def main(argv: list[str] | None = None) -> int:
         said, start_from = mend_checkpoint(args.exp)
         if said:
             print(said, file=sys.stderr, flush=True)
-        command += shape_arguments(_stats(args.exp)) + start_from + passed_on
+        config = overridden(read_yaml(args.config), passed_on)
+        # What a torn checkpoint leaves is further on than what training began from; the last --init_param counts.
+        more = passed_on + start_from if start_from else initial_arguments(config, passed_on, args.tokens, args.exp)
+        command += more
     except AvsrError as error:
         print(error, file=sys.stderr)
         return 1
@@ -198,22 +202,50 @@ def main(argv: list[str] | None = None) -> int:
 def _command(args: argparse.Namespace, passed_on: Sequence[str]) -> list[str]:
     config = overridden(read_yaml(args.config), passed_on)
     check_criterion(config, passed_on)
-    train, valid = args.data / "train", args.data / "dev"
     command = ["--config", str(args.config), "--token_dir", str(args.tokens)]
     shapes = float((config.get("model_conf") or {}).get("shape_weight") or 0) > 0
+    command += _shard_command(args, config, shapes) if args.shards else _table_command(args, config, shapes)
+    if int(config.get("ngpu") or 0) > 1:
+        command += ["--multiprocessing_distributed", "true"]  # a process a card
+    processes = max(int(config.get("ngpu") or 0), int(config.get("dist_world_size") or os.environ.get("WORLD_SIZE") or 1))
+    if processes > 1 or config.get("dist_launcher"):
+        # An utterance may use one stream alone: the other's weights then have no gradient.
+        command += ["--unused_parameters", "true"]
+    return command + ["--output_dir", str(args.exp)]
+
+
+def _table_command(args: argparse.Namespace, config: dict, shapes: bool) -> list[str]:
+    train, valid = args.data / "train", args.data / "dev"
     if shapes and not (train / "shape.scp").exists():
         print(f"{train} has no shape.scp, so model_conf.shape_weight teaches nothing: only `avsr synth` writes it", file=sys.stderr)
-    command += data_arguments(train, valid, shapes=shapes, streams=args.streams)
+    command = data_arguments(train, valid, shapes=shapes, streams=args.streams)
     # Before a training too: its streams may be others than those of the statistics stage.
     write_all_shapes(args.data, args.exp, args.streams)
     (lengths,) = (_stats(args.exp) / "train").glob("*_shape")
-    command += schedule_arguments(config, len(read_table(lengths)))
+    command += schedule_arguments(config, len(LargeTable(lengths)))
     if args.streams != "lips" and (train / "wav.scp").exists() and config.get("noise_scp") is None:
         command += ["--noise_scp", str(train / "wav.scp")]  # the corpus's own voices make the babble
-    if int(config.get("ngpu") or 0) > 1:
-        # A process a card. An utterance may use one stream alone: the other's weights then have no gradient.
-        command += ["--multiprocessing_distributed", "true", "--unused_parameters", "true"]
-    return command + ["--output_dir", str(args.exp)]
+    return command if args.collect_stats else command + shape_arguments(_stats(args.exp))
+
+
+def _shard_command(args: argparse.Namespace, config: dict, shapes: bool) -> list[str]:
+    from avsr.shards.store import ShardStore
+
+    cache = args.shard_cache or args.exp / "shard_cache"
+    command = ["--iterator_type", "task", "--shards", args.shards, "--shard_cache", str(cache)]
+    train, valid = (ShardStore(args.shards, split, cache=cache) for split in ("train", "dev"))
+    streams = {"both": {"speech", "video"}, "sound": {"speech"}, "lips": {"video"}}[args.streams]
+    streams &= {*train.manifest.streams, *valid.manifest.streams}
+    if not streams or any(not streams <= {*store.manifest.streams} for store in (train, valid)):
+        has = " and ".join(f"{store.split} has {', '.join(store.manifest.streams)}" for store in (train, valid))
+        raise AvsrError(f"{args.shards}: {has}; pack both splits of the same data, or train on one stream that both have (--streams).")
+    told = {"align"} | ({"shape"} if shapes and "video" in streams else set())
+    names = [name for name in ("speech", "video", "text", "align", "shape") if name in streams | {"text"} | told & {*train.manifest.streams}]
+    for name in names:
+        for option in ("train", "valid"):
+            # ESPnet reads nothing of these; they say which streams the model is trained on.
+            command += [f"--{option}_data_path_and_name_and_type", f"shards,{name},shards"]
+    return command + schedule_arguments(config, len(train.index.complete(streams)))
 
 
 def _stats(exp: Path) -> Path:

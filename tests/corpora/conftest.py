@@ -56,7 +56,9 @@ def session() -> dict:
             {"ID": 1, "topic": "t", "sentence_text": "나무가 자란다.", "start_time": 1.0, "end_time": 3.0},
             {"ID": 2, "topic": "t", "sentence_text": "물이 흐른다.", "start_time": 4.0, "end_time": 7.0},
         ],
-        "speaker_info": {"speaker_ID": "C900", "Gender": "M"},
+        "Audio_env": {"Noise": 2},
+        "Video_env": {"env": "indoor_light", "Angle": "A"},
+        "speaker_info": {"speaker_ID": "C900", "Specificity": "C", "Gender": "M", "Age": 3, "Accent": "N"},
         "Bounding_box_info": {
             "Face_bounding_box": {"xtl_ytl_xbr_ybr": [[225, 687, 879, 1341]] * 3},
             "Lip_bounding_box": {"xtl_ytl_xbr_ybr": [[500, 905, 730, 1135]] * 3},

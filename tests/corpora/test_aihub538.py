@@ -24,6 +24,8 @@ JUNK = st.one_of(
 FIELDS = [
     ("Video_info",), ("Video_info", "video_Name"), ("Video_info", "video_Duration"), ("Video_info", "FPS"),
     ("Video_info", "Resolution"), ("Audio_info",), ("Audio_info", "Sampling_rate"), ("Audio_info", "Channel(s)"),
+    ("Audio_info", "Audio_Name"), ("Audio_env",), ("Audio_env", "Noise"), ("Video_env",), ("Video_env", "Angle"),
+    ("speaker_info", "Gender"), ("speaker_info", "Age"),
     ("Sentence_info",), ("Sentence_info", 1), ("Sentence_info", 1, "ID"), ("Sentence_info", 1, "sentence_text"),
     ("Sentence_info", 1, "start_time"), ("Sentence_info", 1, "end_time"), ("speaker_info",),
     ("speaker_info", "speaker_ID"), ("Bounding_box_info",), ("Bounding_box_info", "Lip_bounding_box"),
@@ -49,6 +51,7 @@ def test_a_label_is_read(session, write_session):
     label = read_label(write_session(session))
     assert (label.speaker, label.duration, label.fps, label.sample_rate, label.channels) == ("C900", 8.0, 30, 48000, 2)
     assert (label.width, label.height) == (1920, 1080)
+    assert (label.sound_name, label.angle, label.noise, label.sex, label.age) == ("lip_T_1_M_03_C900_A_001.wav", "A", 2, "M", 3)
     assert [(s.number, s.text, s.start, s.end) for s in label.sentences][1] == (2, "물이 흐른다.", 4.0, 7.0)
     # y, x, y, x in the file becomes left, top, right, bottom.
     assert label.lip_boxes.tolist() == [[905, 500, 1135, 730]] * 3
@@ -79,6 +82,10 @@ def test_a_missing_field_is_named(session, write_session, field):
         (("Audio_info", "Sampling_rate"), 48000, "must be text"),
         (("Audio_info", "Channel(s)"), 1.5, "whole number"),
         (("speaker_info",), [], "must be an object"),
+        (("speaker_info", "Gender"), "X", "'F' is needed"),
+        (("speaker_info", "Age"), "30", "must be a number"),
+        (("Video_env", "Angle"), "Z", "'A' is needed"),
+        (("Audio_env", "Noise"), -1, "whole number"),
         (("Sentence_info",), {}, "must be a list"),
         (("Sentence_info",), [], "holds no sentence"),
         (("Sentence_info", 1, "ID"), 1, "1 is there twice"),

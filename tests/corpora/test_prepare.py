@@ -92,7 +92,7 @@ def test_wrong_options(tmp_path, corpus, options, says):
 def test_the_other_corpora(tmp_path, session, write_session, make_clip):
     for number in range(3):
         folder = tmp_path / f"aihub/{number}"
-        write_session(session | {"speaker_info": {"speaker_ID": f"C90{number}"}}, folder)
+        write_session(session | {"speaker_info": session["speaker_info"] | {"speaker_ID": f"C90{number}"}}, folder)
         make_clip(folder / "lip_T_1_M_03_C900_A_001.mp4", 8.0)
     assert prepare("aihub538", tmp_path / "aihub", tmp_path / "a").counts == {"train": 2, "dev": 2, "test": 2}
     first = read_data_dir(tmp_path / "a/train")[0]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from avsr.errors import MediaError
-from avsr.media.probe import Span
+from avsr.media.audio import read_audio
+from avsr.media.container import Inside
+from avsr.media.probe import Span, probe
 from avsr.media.video import VideoReader
 from tests.media_maker import clock_picture, clock_time, make_video
 
@@ -136,3 +139,32 @@ def test_memory_does_not_grow_with_length(tmp_path):
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     count, grown_kb = map(int, done.stdout.split())
     assert count == 1400 and grown_kb < 30_000
+
+
+def test_grey_is_the_brightness_of_the_colours(tmp_path):
+    import cv2
+
+    path = make_video(tmp_path / "a.mp4", seconds=0.4, size=SMALL, rotation=90, audio=False)
+    for colour, grey in zip(VideoReader(path), VideoReader(path, grey=True), strict=True):
+        expected = cv2.cvtColor(colour.image, cv2.COLOR_RGB2GRAY)
+        assert grey.image.shape == expected.shape == (160, 120) and grey.image.flags.c_contiguous
+        assert np.abs(grey.image.astype(int) - expected).max() <= 2
+
+
+def test_media_inside_something_larger_reads_like_a_file(tmp_path):
+    path = make_video(tmp_path / "a.mp4", seconds=1.0, size=SMALL)
+    inside = Inside("box: a.mp4", lambda: io.BytesIO(path.read_bytes()))
+    assert probe(inside).duration == probe(path).duration
+    for start in (0.0, 0.52):
+        pairs = zip(VideoReader(path, start=start), VideoReader(inside, start=start), strict=True)
+        assert all(np.array_equal(one.image, other.image) and one.time == other.time for one, other in pairs)
+        assert np.array_equal(read_audio(path, start=start)[0], read_audio(inside, start=start)[0])
+    with pytest.raises(MediaError, match="^box: b: cannot be read as media"):
+        probe(Inside("box: b", lambda: io.BytesIO(b"no media")))
+
+
+def test_a_playlist_inside_something_larger_reads_no_other_file(tmp_path):
+    make_video(tmp_path / "a.ts", seconds=0.4, size=SMALL)
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{tmp_path / 'a.ts'}\n#EXT-X-ENDLIST\n".encode()
+    with pytest.raises(MediaError, match="cannot be read as media"):
+        probe(Inside("box: list", lambda: io.BytesIO(playlist)))

@@ -76,7 +76,7 @@ def test_concatenation_does_not_see_what_it_may_not_use():
     ("changes", "sentence"),
     [
         ({"fusion": "early"}, "fusion is 'early'; it can be late, constant, concatenation"),
-        ({"lip_conf": {"encoder": "resnet"}}, "lip_conf.encoder is 'resnet'; it can be stcnn_lstm, lipnet"),
+        ({"lip_conf": {"encoder": "resnet"}}, "lip_conf.encoder is 'resnet'; it can be stcnn_lstm, lipnet, conv3d_conformer"),
         ({"lip_conf": {"encoder": "lipnet", "pool": 8}}, "too few for three pooling layers"),
     ],
 )

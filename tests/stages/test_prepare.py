@@ -16,7 +16,7 @@ from avsr.stages import tokens as tokens_stage
 from avsr.stages.crops import crop_splits
 from avsr.stages.filter import Limits, ctc_frames, filter_split, reason_against
 from avsr.stages.format import format_split, share_time
-from avsr.tables import SPLITS, read_table, spk2utt, write_table
+from avsr.tables import SPLITS, columns, read_table, spk2utt, write_table
 from avsr.text.tokens import load_tokenizer
 
 
@@ -49,6 +49,21 @@ def test_from_crops_to_tokens(cropped, tmp_path, capsys):
     assert tokens_stage.main([*map(str, arguments)]) == 0
     tokenizer = load_tokenizer(tmp_path / "tokens")
     assert tokenizer.decode(tokenizer.encode("가나")) == "가나"
+
+
+def test_columns_go_along_with_their_utterances(cropped, tmp_path):
+    data = shutil.copytree(cropped / "data" / "dev", tmp_path / "data")
+    utterances = read_table(data / "text")
+    write_table(data / "utt2angle", {utterance: "AC"[index % 2] for index, utterance in enumerate(utterances)})
+    write_table(tmp_path / "out" / "utt2noise", {"of an": "earlier run"})
+    format_split(data, cropped / "crops" / "dev", tmp_path / "formatted", speech=True)
+    filter_split(tmp_path / "formatted", tmp_path / "out", Limits())
+    assert columns(tmp_path / "out") == ["utt2angle"]
+    kept = read_table(tmp_path / "out" / "text")
+    assert read_table(tmp_path / "out" / "utt2angle") == {key: value for key, value in read_table(data / "utt2angle").items() if key in kept}
+    write_table(data / "utt2angle", {})
+    with pytest.raises(LabelError, match="utt2angle: has no line for"):
+        format_split(data, cropped / "crops" / "dev", tmp_path / "formatted", speech=True)
 
 
 def test_a_silent_corpus_has_no_sound_table(cropped, tmp_path):

@@ -74,6 +74,24 @@ def test_results(run, capsys):
     assert "| lip only" in capsys.readouterr().out
 
 
+def test_columns_of_the_corpus_have_a_table_each(run):
+    folder = run / "dump" / "test"
+    write_table(folder / "utt2spk", {"a-1": "a", "a-2": "a"})
+    write_table(folder / "utt2angle", {"a-1": "A", "a-2": "C"})
+    write_table(folder / "utt2sex", {"a-1": "F", "a-2": "F"})
+    assert score_it(run) == 0
+    text = (run / "exp" / "RESULTS.md").read_text("utf-8")
+    assert "By angle:\n\n| angle | utterances | speakers | lip only | audio only |" in text
+    assert "| A | 1 | 1 | 0.0 (0.0 to 0.0) | 0.0 (0.0 to 0.0) |" in text
+    assert "| C | 1 | 1 | 0.0 (0.0 to 0.0) | 100.0 (100.0 to 100.0) |" in text
+    assert "| F | 2 | 1 | 0.0 (0.0 to 0.0) | 50.0 (0.0 to 100.0) |" in text
+    assert read_results(run / "exp" / "RESULTS.md").figures["test"]["audio"]["cer"] == (50.0, 0.0, 100.0)
+    (folder / "utt2angle").write_text("a-1 A\n")
+    write_table(folder / "utt2name", {f"a-{number}": f"n{number}" for number in range(1, 40)})
+    score_it(run)
+    assert "By name" not in (run / "exp" / "RESULTS.md").read_text("utf-8"), "a value an utterance is no group"
+
+
 def test_several_test_sets_have_a_table_each(run, capsys):
     import shutil
 

@@ -41,7 +41,7 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--recipe", "nope"], "there is no recipe nope; recipes/ has daily_ko grid lipnet_ko mini_ko."),
+        (["--recipe", "nope"], "there is no recipe nope; recipes/ has daily_ko grid lipnet_ko mini_ko olkavs."),
         (["--recipe", "../grid"], "there is no recipe ../grid;"),
         (["--recipe", "grid", "--bogus", "1"], "unknown option --bogus; ./run.sh --help lists the options."),
         (["--recipe", "grid", "extra"], "extra is not an option;"),
@@ -54,6 +54,7 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
         (["--recipe", "grid", "--test_sets", "a/b"], "--test_sets a/b: give names of splits"),
         (["--recipe", "grid", "--seed", "x"], "--seed x: give a whole number, 0 or more."),
         (["--recipe", "grid", "--modes", "av sound"], "--modes sound: it can be one of av audio lip av_muted."),
+        (["--recipe", "grid", "--shards", "yes"], "--shards yes: it can be one of true false."),
         (["--recipe", "grid", "--baselines", "a/b"], "--baselines a/b: give names of baselines"),
         (["--recipe", "grid", "--baselines", "lipnet lstm"], "--baselines lstm: it can be one of audio_only lip_only"),
         (["--recipe", "grid", "--lm_text", "/nowhere.txt", "--stage", "lm"], "--lm_text /nowhere.txt: there is no such file"),
@@ -153,7 +154,7 @@ def test_the_whole_road(mini_corpus, tiny_training, tmp_path, installed):
     decoding.write_text("beam_size: 1\nctc_weight: 1.0\n")
     configuration = ["--train_config", str(tiny_training), "--decode_config", str(decoding)]
     arguments = mini(mini_corpus, tmp_path / "work", *configuration, "--modes", "av_muted")
-    arguments += ["--train_args", "--max_epoch 1"]
+    arguments += ["--shards", "true", "--train_args", "--max_epoch 1"]
     done = run_sh(*arguments)
     assert done.returncode == 0, done.stderr
     exp = tmp_path / "work" / "exp" / "lipnet_ko"
@@ -163,7 +164,7 @@ def test_the_whole_road(mini_corpus, tiny_training, tmp_path, installed):
     assert (exp / "lipnet_ko.zip").is_file() and (tmp_path / "work" / "exp" / "last_model").is_file()
     assert "1epoch results" in done.stdout, "the training shows that it moves"
     again = run_sh(*arguments)
-    assert again.returncode == 0 and again.stdout.count("done already") == 12
+    assert again.returncode == 0 and again.stdout.count("done already") == 13, "the shards too"
     arguments += ["--stop_stage", "benchmark", "--baselines", "concatenation"]
     measured = run_sh(*arguments)
     assert measured.returncode == 0, measured.stderr
