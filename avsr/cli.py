@@ -346,17 +346,25 @@ def serve(
     run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits, **where))
 
 
+class Transport(str, Enum):
+    """How pictures and sound are sent."""
+
+    websocket = "websocket"
+    webrtc = "webrtc"
+
+
 @app.command("live-client", short_help="Play a video in a room of avsr serve, as one of its people.")
 def live_client(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Video or sound file.")],
     url: Annotated[str, typer.Option(help="Address of a room's page, http://HOST:PORT/live#ROOM; without #ROOM a new room is made.")],
     name: Annotated[str, typer.Option(help="What others see.")] = "live-client",
     token: Annotated[Optional[str], typer.Option(envvar="AVSR_TOKEN", help="The server's token, if it wants one.")] = None,
+    transport: Annotated[Transport, typer.Option(help="How it is sent.")] = Transport.websocket,
 ) -> None:
     """Take part in a room with a file in the place of camera and microphone, in real time; print each partial and final line."""
     from avsr.app.live.client import play_file
 
-    raise typer.Exit(play_file(file, url, name, token))
+    raise typer.Exit(play_file(file, url, name, token, by_webrtc=transport is Transport.webrtc))
 
 
 @app.command(short_help="Say what this installation lacks, and the remedy.")

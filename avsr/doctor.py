@@ -81,6 +81,7 @@ PACKAGES = [
     Package("fastapi", "import fastapi.sse"),
     Package("uvicorn", "import uvicorn"),
     Package("websockets", "import websockets.sync.client"),
+    Package("aiortc", "import aiortc"),
     Package("python-multipart", "import python_multipart"),
     Package("pip", "import pip"),
     # Only its data files are used, and its code could not be imported: what that needs is not installed.

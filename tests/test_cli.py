@@ -41,7 +41,7 @@ FROZEN = {
         "--max-mb", "--max-minutes", "--max-waiting", "--keep-hours",
         "--tls-cert", "--tls-key",
     },
-    "live-client": {"file", "--url", "--name", "--token"},
+    "live-client": {"file", "--url", "--name", "--token", "--transport"},
     "doctor": set(),
 }
 

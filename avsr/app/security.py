@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,6 +18,7 @@ OWNER, TOKEN = "avsr_owner", "avsr_token"  # cookies
 _OPEN = ("/healthz",)  # said to everybody
 _PAGES = ("/", "/live")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_WHIP = re.compile(r"/api/live/rooms/[^/]+/whip(/[^/]+)?")  # has a bearer's token of its own, which who has been let in is told
 _YEAR = 365 * 24 * 3600
 
 # The page's own files alone: no other origin's script, picture, frame or form can take part in it.
@@ -92,7 +94,7 @@ class Gate:
                 return refusal(403, "forbidden", "requests of other sites are not taken.")
             if not _bearer(headers) and not scope["path"].startswith("/v1/") and headers.get("x-requested-with") != "avsr":
                 return refusal(403, "forbidden", "send the header X-Requested-With: avsr, or a bearer token.")
-        if self.settings.token is None:
+        if self.settings.token is None or _WHIP.fullmatch(scope["path"]):
             return None
         given = (_bearer(headers), cookies.get(TOKEN, ""), _query_token(scope) if scope["path"] in _PAGES else "")
         if any(self._is_token(one) for one in given if one):

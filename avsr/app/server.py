@@ -19,6 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
 from avsr import __version__
 from avsr.app.jobs import SqliteJobs
 from avsr.app.live.routes import Live, live_routes
+from avsr.app.live.whip import whip_routes
 from avsr.app.lines import TooMany
 from avsr.app.openai_api import openai_routes
 from avsr.app.security import Gate, refusal
@@ -76,6 +77,7 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
     app.include_router(video_routes(uploads))
     app.include_router(openai_routes(uploads))
     app.include_router(live_routes(live, PAGES))
+    app.include_router(whip_routes(live))
     app.state.live = live
     _add_pages(app, settings)
     _add_health(app, store, jobs)

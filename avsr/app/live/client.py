@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from avsr.app.live.protocol import BAD_MESSAGE, BAD_TICKET, GOING_AWAY, LEFT, NO_ROOM, OVER, TAKEN_OVER
 from avsr.app.live.recording import Recording
@@ -19,12 +19,13 @@ from avsr.decoding.bar import clock_time
 from avsr.errors import AvsrError
 
 _CHUNK = 0.1  # seconds of a message with media
+_ON_ITS_WAY = 0.5  # seconds that the last packets may take
 _AGAIN = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)  # seconds before each try to come back
 _LAST = 60.0  # seconds in which the last lines come
 _HOPELESS = (LEFT, BAD_MESSAGE, BAD_TICKET, NO_ROOM, OVER, TAKEN_OVER)
 
 
-def play_file(path: Path, url: str, name: str, token: str | None) -> int:
+def play_file(path: Path, url: str, name: str, token: str | None, *, by_webrtc: bool = False) -> int:
     """Play a file in a room of the server at `url` (http://HOST:PORT/live#ROOM; a new room where none is named), and print what is said there.
 
     Returns:
@@ -40,7 +41,7 @@ def play_file(path: Path, url: str, name: str, token: str | None) -> int:
     recording = Recording(path)
     room = place.fragment or server.post("/api/live/rooms")["room"]
     print(f"room {server.base}/live#{room}", flush=True)
-    guest = Guest(server, room, name)
+    guest = Guest(server, room, name, by_webrtc=by_webrtc)
     guest.play(recording)
     return 0
 
@@ -53,10 +54,15 @@ class Server:
 
     def post(self, path: str) -> dict[str, Any]:
         """The answer; AvsrError with the server's own sentence where it refuses."""
-        request = urllib.request.Request(self.base + path, method="POST", headers={"Authorization": f"Bearer {self._token}"})
+        return json.loads(self.send(path, self._token, "application/json", b"")[0])
+
+    def send(self, path: str, token: str, kind: str, data: bytes, method: str = "POST") -> tuple[bytes, str]:
+        """What is answered, and its Location; AvsrError likewise."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+        request = urllib.request.Request(urljoin(self.base, path), data=data or None, method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
+                return answer.read(), answer.headers.get("Location", "")
         except urllib.error.HTTPError as error:
             raise AvsrError(f"{self.base}: {_sentence(error)}") from None
         except (OSError, ValueError) as error:
@@ -73,8 +79,10 @@ def _sentence(error: urllib.error.HTTPError) -> str:
 class Guest:
     """A participant: what it has seen up to `seq` it asks for no more when it comes back."""
 
-    def __init__(self, server: Server, room: str, name: str) -> None:
-        self._server, self._room, self._name = server, room, name
+    def __init__(self, server: Server, room: str, name: str, *, by_webrtc: bool = False) -> None:
+        self._server, self._room, self._name, self._by_webrtc = server, room, name, by_webrtc
+        self._whip, self._began = "", 0.0
+        self._greeted, self._lost = Event(), Event()
         self._resume, self._seq = "", 0
         self._left = Event()
         self._begin_again = Event()
@@ -90,15 +98,10 @@ class Guest:
         from websockets.exceptions import ConnectionClosed
 
         self._connect()
-        began = time.monotonic()
         while not recording.over:
             try:
-                self._socket.send(json.dumps({"type": "start", "media": "webm"}))
                 self._begin_again.clear()
-                for chunk in recording.chunks(began, _CHUNK):
-                    self._socket.send(chunk)
-                    if self._begin_again.is_set():
-                        break
+                (self._send_by_webrtc if self._by_webrtc else self._send)(recording)
             except ConnectionClosed as closed:
                 self._return(closed)
         try:
@@ -106,6 +109,48 @@ class Guest:
             self._left.wait(_LAST)
         except ConnectionClosed:
             pass
+
+    def _send(self, recording: Recording) -> None:
+        self._socket.send(json.dumps({"type": "start", "media": "webm"}))
+        for chunk in recording.chunks(self._file_began(), _CHUNK):
+            self._socket.send(chunk)
+            if self._begin_again.is_set():
+                break
+
+    def _file_began(self) -> float:
+        """Now, the first time."""
+        self._began = self._began or time.monotonic()
+        return self._began
+
+    def _send_by_webrtc(self, recording: Recording) -> None:
+        from avsr.app.live.whip_client import Sending
+
+        if not self._greeted.wait(_LAST):
+            raise AvsrError(f"{self._server.base}: does not answer as a server of rooms (no hello).")
+        token, place = self._whip, []
+
+        def offer(sdp: str) -> str:
+            answer, location = self._server.send(f"/api/live/rooms/{self._room}/whip", token, "application/sdp", sdp.encode())
+            place.append(location)
+            return answer.decode()
+
+        try:
+            sending = Sending(recording.kinds, offer)
+        except AvsrError:
+            self._socket.ping()  # where the line is lost, this says so
+            raise
+        try:
+            for one in recording.given(self._file_began()):
+                sending.give(one)
+                if self._lost.is_set():
+                    self._socket.ping()  # which says how
+                if self._begin_again.is_set() or sending.lost.is_set():
+                    break
+            else:
+                time.sleep(_ON_ITS_WAY)
+                self._server.send(place[0], token, "application/sdp", b"", "DELETE")
+        finally:
+            sending.close()
 
     def _return(self, closed: Any) -> None:
         """Come back after the connection was lost."""
@@ -133,6 +178,8 @@ class Guest:
             raise AvsrError(f"{self._server.base}: does not answer as a server of rooms ({error}).") from None
         socket.send(json.dumps({"type": "join", "name": self._name, "seq": self._seq, **known}))
         self._socket = socket
+        self._greeted.clear()
+        self._lost.clear()
         Thread(target=self._listen, args=(socket,), daemon=True).start()
 
     def _listen(self, socket: Any) -> None:
@@ -143,8 +190,10 @@ class Guest:
                 self._meet(json.loads(text))
         except ConnectionClosed:
             pass
-        if socket is self._socket and socket.close_code == LEFT:
-            self._left.set()
+        if socket is self._socket:
+            self._lost.set()
+            if socket.close_code == LEFT:
+                self._left.set()
 
     def _meet(self, message: dict[str, Any]) -> None:
         kind = message["type"]
@@ -153,8 +202,9 @@ class Guest:
                 return  # seen before
             self._seq = message["seq"]
         if kind == "hello":
-            self._resume = message["resume"]
-        elif kind == "error" and message["code"] == "begin_again":
+            self._resume, self._whip = message["resume"], message["whip"]
+            self._greeted.set()
+        elif kind == "error" and message["code"] in ("begin_again", "no_connection"):
             self._begin_again.set()
         line = told(message)
         if line:

@@ -133,10 +133,8 @@ class Connection:
             media = control.get("media", "")
             if media not in MEDIA:
                 raise Refused(BAD_MESSAGE, "bad_message", f"start: media can be {', '.join(MEDIA)}.")
-            person.sending = True
             self._recognition.start(self._room, person, media)
         elif kind == "pause":
-            person.sending = False
             self._recognition.pause(self._room, person)
         elif kind == "rename":
             self._room.rename(person, control.get("name", ""), self._clock())
@@ -150,7 +148,7 @@ class Connection:
             raise Refused(TOO_LARGE, "too_large", f"a message with media can have {self._limits.message_bytes} bytes; send it in pieces.")
         if not self._media.take(len(data), self._clock()):
             raise Refused(TOO_FAST, "too_fast", f"{self._limits.bytes_a_second} bytes of media a second are taken; send a smaller picture.")
-        if not self._person.sending:
+        if not self._person.sending or self._person.peer:
             return  # what was on its way when a stream ended
         self._room.active = self._clock()
         if not self._recognition.feed(self._room, self._person, data):

@@ -7,14 +7,12 @@ from it and nothing else.
 from __future__ import annotations
 
 import os
-import struct
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from avsr.app.codecs import allow_usual_codecs
+from avsr.app.live.pieces import MOST_PIXELS, Pieces
 from avsr.app.live.protocol import MEDIA
 from avsr.app.process import follow_parent, limit_data, small_stacks
 from avsr.lips.mouth_clip import FPS
@@ -27,18 +25,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
-HEADER = struct.Struct("<cdIII")
-"""What follows: P, a picture (height, width, 3) uint8 RGB; S, so many float32 samples at 16 kHz; E, a sentence of so many bytes in UTF-8. The
-second of the recording at which it begins; its shape."""
-
-MOST_SIDE = 960
-"""Pixels; larger pictures are made smaller, which no 96-pixel mouth misses."""
-
-MOST_SAMPLES = SAMPLE_RATE
-"""Of one block."""
-
 _MEMORY = 320 << 20  # bytes beyond what is mapped; 1920x1080 takes 120 MB
-_PIXELS = 1920 * 1088
 _BAD = 50  # packets in a row that cannot be decoded
 _OPENING = {"probesize": str(256 << 10), "analyzeduration": "500000"}  # bytes and microseconds that are looked at before anything is given
 
@@ -53,18 +40,18 @@ class _Input:
 class _Decoder:
     """Gives what a container holds."""
 
-    def __init__(self, container: InputContainer, taken: BinaryIO) -> None:
+    def __init__(self, container: InputContainer, pieces: Pieces) -> None:
         import av
 
-        self._container, self._taken = container, taken
+        self._container, self._pieces = container, pieces
         self._resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
         self._zero: float | None = None
         self._shown = -1
         for stream in (*container.streams.video[:1], *container.streams.audio[:1]):
-            stream.codec_context.options = decoder_options() | {"max_pixels": str(_PIXELS)}
+            stream.codec_context.options = decoder_options() | {"max_pixels": str(MOST_PIXELS)}
             stream.codec_context.thread_count = 1
         for stream in container.streams.video[:1]:
-            if stream.width * stream.height > _PIXELS:
+            if stream.width * stream.height > MOST_PIXELS:
                 raise ValueError("what you send has too large a picture; send one of at most 1920x1080.")
 
     def run(self) -> None:
@@ -105,25 +92,10 @@ class _Decoder:
             index = round(time * FPS)
             if index != self._shown:  # of two pictures in one frame of ours, the first
                 self._shown = index
-                self._picture(frame, time)
+                self._pieces.picture(time, frame)
             return
         for piece in self._resampler.resample(frame):
-            samples = piece.to_ndarray()[0].astype(np.float32, copy=False)
-            time = float(piece.pts * piece.time_base) - self._zero
-            for first in range(0, len(samples), MOST_SAMPLES):
-                block = np.nan_to_num(samples[first : first + MOST_SAMPLES])
-                self.say(b"S", time + first / SAMPLE_RATE, (len(block), 0, 0), np.clip(block, -1, 1).tobytes())
-
-    def _picture(self, frame: VideoFrame, time: float) -> None:
-        scale = min(1.0, MOST_SIDE / max(frame.width, frame.height))
-        image = frame.reformat(max(2, round(frame.width * scale)), max(2, round(frame.height * scale)), "rgb24", threads=1).to_ndarray()
-        self.say(b"P", time, image.shape, np.ascontiguousarray(image).data)
-
-    def say(self, kind: bytes, time: float, shape: tuple[int, int, int], data: bytes | memoryview) -> None:
-        """One piece."""
-        self._taken.write(HEADER.pack(kind, time, *shape))
-        self._taken.write(data)
-        self._taken.flush()
+            self._pieces.sound(float(piece.pts * piece.time_base) - self._zero, piece.to_ndarray()[0])
 
 
 def main() -> None:
@@ -131,24 +103,18 @@ def main() -> None:
     small_stacks()
     import av
 
-    taken = os.fdopen(os.dup(1), "wb")
+    pieces = Pieces(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)  # whatever a library prints is no message
     allow_usual_codecs()
     limit_data(_MEMORY, 0)
     try:
         options = decoder_options() | _OPENING
         with av.open(_Input(), "r", format=MEDIA[sys.argv[1]], container_options=options, buffer_size=8 << 10, metadata_errors="replace") as container:
-            _Decoder(container, taken).run()
+            _Decoder(container, pieces).run()
     except (av.FFmpegError, MemoryError):
-        _error(taken, "what you send cannot be read as a recording; begin with a new one, in WebM or in fragments of MP4.")
+        pieces.error("what you send cannot be read as a recording; begin with a new one, in WebM or in fragments of MP4.")
     except ValueError as error:
-        _error(taken, str(error))
-
-
-def _error(taken: BinaryIO, sentence: str) -> None:
-    data = sentence.encode()
-    taken.write(HEADER.pack(b"E", 0.0, len(data), 0, 0) + data)
-    taken.flush()
+        pieces.error(str(error))
 
 
 if __name__ == "__main__":

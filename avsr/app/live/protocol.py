@@ -17,6 +17,10 @@ MEDIA = {"webm": "matroska", "mp4": "mov"}
 """Containers that people may send, and FFmpeg's names of their demuxers."""
 
 
+PEER = "peer"
+"""In a container's place: what comes by WebRTC."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """rooms: at once. participants: of a room. sessions: participants of all rooms.
@@ -25,6 +29,8 @@ class Limits:
     join_seconds: in which a connection must say who it is. ticket_seconds: for which a ticket is good. away_seconds: for which a place is
         kept for a participant whose connection is lost. empty_seconds: for which an empty room is kept. idle_seconds: after which a room
         in which nothing is sent is closed.
+    offer_bytes: of an offer of WebRTC. offers_a_minute: of one participant. answer_seconds: in which it must be answered. connect_seconds: in
+        which a connection must come about by it.
     lines: of a room that are kept. queued: messages that wait for a participant who reads slowly.
     """
 
@@ -41,6 +47,10 @@ class Limits:
     away_seconds: float = 60.0
     empty_seconds: float = 600.0
     idle_seconds: float = 1800.0
+    offer_bytes: int = 32 << 10
+    offers_a_minute: int = 10
+    answer_seconds: float = 15.0
+    connect_seconds: float = 10.0
     lines: int = 20_000
     queued: int = 1000
 

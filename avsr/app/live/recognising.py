@@ -1,11 +1,11 @@
-"""The process that recognises what is said in all rooms: `python -m avsr.app.live.recognising SETTINGS`, started by `.recognition`.
+"""The process that recognises what is said in all rooms: `python -m avsr.app.live.recognising SETTINGS SOCKET`, started by `.recognition`.
 
 One process for all, since a model takes hundreds of megabytes and a session some ten; what is to be recognised waits in one line, so that all
 have their turns. It opens nothing that people send: processes of their own decode that.
 
-On its input are lines of JSON, each with a session: start (`media`, `recording`, its number; `began` and `now` by `time.monotonic`), feed
-(`size` bytes follow), pause, finish. On its output too: `message`; `error`, `sentence` and `recording`; `delay` and `pictures`, those of a
-second; `over`. Before them comes
+On its input are lines of JSON, each with a session: start (`media`; `recording`, its number; `began` and `now` by `time.monotonic`), feed
+(`size` bytes follow), pause, finish. What a peer says, whose recording's media is `peer`, comes by the socket before, as a file to read. On
+its output too: `message`; `error`, `sentence` and `recording`; `delay` and `pictures`, those of a second, or null; `over`. Before them comes
 `ready`, or `failed`, why it cannot be used.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +22,9 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from avsr.app.live.stream import DECODED, Stream
+from avsr.app.live.handing import take_file
+from avsr.app.live.protocol import PEER
+from avsr.app.live.stream import DECODED, Decoded, PeerStream, Stream
 from avsr.app.process import follow_parent, give_memory_back
 from avsr.decoding.live.messages import message_to_dict
 from avsr.decoding.live.recognizer import LiveRecognizer
@@ -44,8 +47,8 @@ class Session:
     def __init__(self, recognizer: Recognizer, executor: Executor, began: float, say: Say) -> None:
         self._live = LiveRecognizer(recognizer, executor=executor)
         self._began, self._say = began, say
-        self._stream: Stream | None = None
-        self._last: Stream | None = None
+        self._stream: Decoded | None = None
+        self._last: Decoded | None = None
         self._finished = Event()
         self._recording = 0
         self._paused = began
@@ -53,8 +56,8 @@ class Session:
         self.over = False
         Thread(target=self._run, name="session", daemon=True).start()
 
-    def start(self, media: str, recording: int, now: float) -> None:
-        """A new recording, from second `now` of the clock on."""
+    def start(self, media: str, recording: int, now: float, peer: int | None) -> None:
+        """A new recording, from second `now` of the clock on, in that container or by that peer."""
         self.pause()
         self._recording = recording
         offset = now - self._began
@@ -70,7 +73,10 @@ class Session:
             if code:
                 self._say(error=code, sentence=sentence, recording=recording)
 
-        self._stream = self._last = Stream(media, now, sound, picture, ended, self._last)
+        if peer is None:
+            self._stream = self._last = Stream(media, now, sound, picture, ended, self._last)
+        else:
+            self._stream = self._last = PeerStream(os.fdopen(peer, "rb"), now, sound, picture, ended, self._last)
 
     def feed(self, data: bytes) -> None:
         """More of it."""
@@ -119,17 +125,17 @@ class Session:
         for message in messages:
             self._say(message=message_to_dict(message))
         now, stream = time.monotonic(), self._stream
-        if now - self._told > _TELL_DELAY and stream is not None and stream.delay() is not None:
-            rate = self._pictures / (now - self._told)
+        if now - self._told > _TELL_DELAY and stream is not None and now - stream.fed < _TELL_DELAY:
+            rate, delay = self._pictures / (now - self._told), stream.delay()
             self._told, self._pictures = now, 0
-            self._say(delay=round(stream.delay(), 3), pictures=round(rate, 1))
+            self._say(delay=None if delay is None else round(delay, 3), pictures=round(rate, 1))
 
 
 class Sessions:
     """All of them."""
 
-    def __init__(self, recognizer: Recognizer, say: Say) -> None:
-        self._recognizer, self._say = recognizer, say
+    def __init__(self, recognizer: Recognizer, peers: socket.socket, say: Say) -> None:
+        self._recognizer, self._peers, self._say = recognizer, peers, say
         self._executor = ThreadPoolExecutor(1, "recognise")
         self._sessions: dict[str, Session] = {}
 
@@ -142,7 +148,13 @@ class Sessions:
         if do == "start":
             if session is None:
                 session = self._sessions[name] = self._open(name, told["began"])
-            session.start(told["media"], told["recording"], told["now"])
+            try:
+                peer = take_file(self._peers, name, told["recording"]) if told["media"] == PEER else None
+            except OSError:
+                again = "what you send has got lost on this machine; begin with a new recording."
+                self._say(session=name, error="begin_again", sentence=again, recording=told["recording"])
+                return
+            session.start(told["media"], told["recording"], told["now"], peer)
         elif session is None:
             if do == "finish":
                 self._say(session=name, over=True)
@@ -159,7 +171,8 @@ class Sessions:
 
 def main() -> None:
     follow_parent()
-    settings = json.loads(sys.argv[1])
+    settings, peers = json.loads(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    peers.setblocking(False)
     taken, lock = os.fdopen(os.dup(1), "w", encoding="utf-8"), Lock()
     os.dup2(2, 1)  # whatever a library prints is no message
 
@@ -180,7 +193,7 @@ def main() -> None:
         return
     give_memory_back(code=True)
     say(ready=True)
-    sessions = Sessions(recognizer, say)
+    sessions = Sessions(recognizer, peers, say)
     while line := sys.stdin.buffer.readline():
         told = json.loads(line)
         sessions.meet(told, sys.stdin.buffer.read(told["size"]) if told["do"] == "feed" else b"")

@@ -1,4 +1,4 @@
-"""A file as a browser's MediaRecorder would record it: WebM, piece by piece, in real time."""
+"""A file as a browser's camera and microphone would have it, in real time, and as its MediaRecorder would record that: WebM, piece by piece."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from avsr.media.probe import probe
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-_LARGEST = 640  # pixels of a side
+LARGEST = 640
+"""Pixels of a side; larger pictures are made smaller."""
+
 _CLOCK = 90_000
 _RATE = 48_000  # Opus's own
 _PICTURE = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "b": "1000000"}
@@ -36,11 +38,22 @@ class Recording:
     def over(self) -> bool:
         return self._next is None
 
+    @property
+    def kinds(self) -> list[str]:
+        """What it holds: audio, video."""
+        return [kind for kind, held in (("audio", self._info.audio), ("video", self._info.video)) if held is not None]
+
+    def given(self, began: float) -> Iterator[Given]:
+        """What a camera and a microphone that are turned on now have, when they have it; the file was begun at `began` of `time.monotonic`."""
+        self._skip(began)
+        while self._next is not None:
+            time.sleep(max(0.0, began + self._next.due - time.monotonic()))
+            one, self._next = self._next, next(self._given, None)
+            yield one
+
     def chunks(self, began: float, seconds: float) -> Iterator[bytes]:
         """What a recording that begins now says, so many seconds at a time; the file was begun at `began` of `time.monotonic`."""
-        zero = time.monotonic() - began
-        while self._next is not None and self._next.due < zero:  # what was shown before the recording
-            self._next = next(self._given, None)
+        zero = self._skip(began)
         if self._next is None:
             return
         encoder, due = _Encoder(self._info.video is not None, self._info.audio is not None), zero + seconds
@@ -55,6 +68,13 @@ class Recording:
             self._next = next(self._given, None)
         encoder.close()
         yield encoder.take()
+
+    def _skip(self, began: float) -> float:
+        """What was shown before now; returns the file's second that it is."""
+        zero = time.monotonic() - began
+        while self._next is not None and self._next.due < zero:
+            self._next = next(self._given, None)
+        return zero
 
 
 class _Encoder:
@@ -106,7 +126,7 @@ class _Encoder:
         self._container.close()
 
     def _size(self, image: np.ndarray) -> None:
-        scale = min(1.0, _LARGEST / max(image.shape[:2]))
+        scale = min(1.0, LARGEST / max(image.shape[:2]))
         self._picture.height, self._picture.width = (max(2, round(side * scale) // 2 * 2) for side in image.shape[:2])
         self._sized = True
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from avsr.app.live.protocol import FULL, LEFT, NO_ROOM, OVER, TAKEN_OVER, Limits, Refused, clean_name
+from avsr.app.live.protocol import BAD_TICKET, FULL, LEFT, NO_ROOM, OVER, TAKEN_OVER, Limits, Pace, Refused, clean_name
 
 _VERSION = 1
 _PASSING = ("partial", "mode", "dropped")  # what a recogniser says that nobody needs to hear later
@@ -27,15 +27,19 @@ class Line:
 @dataclass
 class Participant:
     """Somebody. `line` is None while the connection is lost, since second `away`; `leaving` where only the last finals are waited for;
-    `recordings` is how many they have begun."""
+    `recordings` is how many they have begun, `peer` whether the one that goes on comes by WebRTC, `whip` what lets them send one so while this
+    connection lasts, `offers` how often."""
 
     number: int
     name: str
     resume: str
+    offers: Pace
+    whip: str = ""
     line: Line | None = None
     away: float | None = None
     leaving: float | None = None
     sending: bool = False
+    peer: bool = False
     recordings: int = 0
     mode: dict[str, Any] | None = None
     partials: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -63,7 +67,8 @@ class Room:
         if len(self.participants) >= self.limits.participants:
             raise Refused(FULL, "room_full", f"this room has {self.limits.participants} people already; make another.")
         self._count += 1
-        person = Participant(self._count, self._own_name(name), secrets.token_hex(16))
+        offers = Pace(self.limits.offers_a_minute / 60, self.limits.offers_a_minute, now)
+        person = Participant(self._count, self._own_name(name), secrets.token_hex(16), offers)
         self.participants[person.number] = person
         self._attach(person, line, seq, now)
         self.note({"type": "joined", "participant": person.number, "name": person.name, "time": self._time(now)}, now)
@@ -79,11 +84,18 @@ class Room:
                 return person
         raise Refused(NO_ROOM, "resume_over", "your place in this room is gone; join once more, with the last seq that you have seen.")
 
+    def sender(self, token: str) -> Participant:
+        """Who was given that with the `hello` of a connection that lasts; Refused where nobody was."""
+        for person in self.participants.values():
+            if person.whip and secrets.compare_digest(person.whip.encode(), token.encode("utf-8", "replace")) and person.leaving is None:
+                return person
+        raise Refused(BAD_TICKET, "whip_token", "give the whip token of this room's last hello as a bearer's; it is good while that connection lasts.")
+
     def lost(self, person: Participant, line: Line, now: float) -> bool:
         """The connection of somebody has ended; False where another has taken its place."""
         if person.line is not line:
             return False
-        person.line, person.away, person.sending = None, now, False
+        person.line, person.away, person.sending, person.whip = None, now, False, ""
         return True
 
     def rename(self, person: Participant, name: str, now: float) -> None:
@@ -148,10 +160,11 @@ class Room:
                 person.line.hang_up(code)
 
     def _attach(self, person: Participant, line: Line, seq: int, now: float) -> None:
-        person.line, person.away = line, None
+        person.line, person.away, person.whip = line, None, secrets.token_hex(16)
         first = self._log[0]["seq"] if self._log else self.seq + 1
         line.tell({
             "type": "hello", "version": _VERSION, "room": self.id, "participant": person.number, "name": person.name, "resume": person.resume,
+            "whip": person.whip,
             "seq": self.seq, "first": first, "time": self._time(now), "participants": [one.view() for one in self.participants.values()],
             "limits": {
                 "message_bytes": self.limits.message_bytes, "bytes_a_second": self.limits.bytes_a_second, "away_seconds": self.limits.away_seconds,

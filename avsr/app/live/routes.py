@@ -24,6 +24,7 @@ class Live:
     """What a server has for live captions."""
 
     def __init__(self, settings: Settings, limits: Limits = Limits(), clock: Callable[[], float] = time.monotonic) -> None:
+        self.settings = settings
         self.recognition = Recognition(settings, clock)
         self.rooms = Rooms(limits, clock, self.recognition.finish)
 

@@ -1,4 +1,5 @@
-"""One recording that comes, and the process that decodes it (`.decoding`), as the process that recognises has them."""
+"""One recording that comes, and the process that decodes it (`.decoding`, or `.peer` where it comes by WebRTC), as the process that recognises
+has them."""
 
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Condition, Thread
+from typing import BinaryIO
 
 import numpy as np
 
 from avsr.app.children import without_token
-from avsr.app.live.decoding import HEADER, MOST_SAMPLES, MOST_SIDE
+from avsr.app.live.pieces import HEADER, MOST_SAMPLES, MOST_SIDE
 
 DECODED = 10.0
 """Seconds in which what has come must be decoded once nothing more comes."""
@@ -25,54 +27,37 @@ _AHEAD = 10.0  # seconds by which a recording's times may be ahead of the clock
 _KEPT = 200  # delays that are remembered
 
 
-class Stream:
-    """Decodes from its beginning at `began` (of `time.monotonic`) on; sound and pictures are given with seconds from then, by another thread.
+_Media = Callable[[float, np.ndarray], None]
+
+
+class Decoded:
+    """What a process decodes of a recording that began at `began` (of `time.monotonic`): sound and pictures are given with seconds from then, by
+    another thread.
 
     Args:
-        media: what the process calls the container.
+        taken: where the process says its pieces.
         sound, picture: told of what there is.
         after: the one before, all of which is to be given first.
         ended: told why, once, where it is not closed: a code and a sentence, "" for both where the recording is just over.
     """
 
     def __init__(
-        self,
-        media: str,
-        began: float,
-        sound: Callable[[float, np.ndarray], None],
-        picture: Callable[[float, np.ndarray], None],
-        ended: Callable[[str, str], None],
-        after: Stream | None,
+        self, taken: BinaryIO, began: float, sound: _Media, picture: _Media, ended: Callable[[str, str], None], after: Decoded | None
     ) -> None:
-        self._after, self._began, self._sound, self._picture, self._ended = after, began, sound, picture, ended
-        environment = without_token() | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-        command, pipe = [sys.executable, "-m", "avsr.app.live.decoding", media], subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
-        self._waiting: deque[bytes] = deque()
-        self._size, self._closed, self._behind = 0, False, False
-        self._more = Condition()
+        self._taken, self._after, self._began, self._sound, self._picture, self._ended = taken, after, began, sound, picture, ended
+        self._closed = False
         self._delays: deque[float] = deque(maxlen=_KEPT)
         self.fed = time.monotonic()
         self._reading = Thread(target=self._read, name="read a recording", daemon=True)
         self._reading.start()
-        Thread(target=self._write, name="write a recording", daemon=True).start()
 
     def feed(self, data: bytes) -> None:
         """More of it."""
-        self.fed = time.monotonic()
-        with self._more:
-            self._waiting.append(data)
-            self._size += len(data)
-            self._behind = self._behind or self._size > _MOST_WAITING
-            self._more.notify()
-        if self._behind:
-            self._process.kill()
+        raise NotImplementedError
 
     def close(self) -> None:
         """What has come is decoded; nothing comes any more."""
-        with self._more:
-            self._closed = True
-            self._more.notify()
+        self._closed = True
 
     @property
     def over(self) -> bool:
@@ -86,27 +71,11 @@ class Stream:
     def kill(self) -> None:
         """End it at once, and say nothing more."""
         self._ended = lambda *_: None
-        self._process.kill()
         self.close()
 
     def delay(self) -> float | None:
         """Seconds from when something was recorded until it was decoded, 95 % of the last ones."""
         return float(np.percentile(list(self._delays), 95)) if self._delays else None
-
-    def _write(self) -> None:
-        with suppress(OSError):  # it has ended, which the other thread says
-            while True:
-                with self._more:
-                    self._more.wait_for(lambda: self._waiting or self._closed)
-                    if not self._waiting:
-                        break
-                    data = self._waiting.popleft()
-                    self._size -= len(data)
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(self._process.stdin.fileno(), view) :]
-        with suppress(OSError):
-            self._process.stdin.close()
 
     def _read(self) -> None:
         code, sentence = "", ""
@@ -114,21 +83,18 @@ class Stream:
             self._after.wait(DECODED)
             self._after = None
         try:
-            while header := self._process.stdout.read(HEADER.size):
+            while not code and (header := self._taken.read(HEADER.size)):
                 code, sentence = self._take(header)
-                if code:
-                    break
         except (ValueError, EOFError):
             code, sentence = "bad_media", "what you send cannot be decoded within the limits; begin with a new recording."
-        self._process.kill()
-        ended = self._process.wait()
-        self._process.stdout.close()
-        if self._behind:
-            code, sentence = "begin_again", "this machine cannot follow; begin with a new recording."
-        elif not code and not self._closed:
-            code, sentence = "bad_media", f"what you send cannot be decoded ({ended}); begin with a new recording."
-        self.close()
+        code, sentence = self._last(code, sentence)
+        self._taken.close()
+        self._closed = True
         self._ended(code, sentence)
+
+    def _last(self, code: str, sentence: str) -> tuple[str, str]:
+        """Why nothing more comes, given what was read last."""
+        raise NotImplementedError
 
     def _take(self, header: bytes) -> tuple[str, str]:
         """One piece of what the process says; it might be anything, should somebody have taken it over."""
@@ -154,6 +120,80 @@ class Stream:
 
     def _array(self, kind: type, shape: tuple[int, ...]) -> np.ndarray:
         array = np.empty(shape, kind)
-        if self._process.stdout.readinto(memoryview(array).cast("B")) != array.nbytes:
+        if self._taken.readinto(memoryview(array).cast("B")) != array.nbytes:
             raise EOFError
         return array
+
+
+class Stream(Decoded):
+    """Starts `.decoding` and feeds it with a container, `media`."""
+
+    def __init__(
+        self, media: str, began: float, sound: _Media, picture: _Media, ended: Callable[[str, str], None], after: Decoded | None
+    ) -> None:
+        environment = without_token() | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+        command, pipe = [sys.executable, "-m", "avsr.app.live.decoding", media], subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
+        self._waiting: deque[bytes] = deque()
+        self._size, self._behind = 0, False
+        self._more = Condition()
+        super().__init__(self._process.stdout, began, sound, picture, ended, after)
+        Thread(target=self._write, name="write a recording", daemon=True).start()
+
+    def feed(self, data: bytes) -> None:
+        self.fed = time.monotonic()
+        with self._more:
+            self._waiting.append(data)
+            self._size += len(data)
+            self._behind = self._behind or self._size > _MOST_WAITING
+            self._more.notify()
+        if self._behind:
+            self._process.kill()
+
+    def close(self) -> None:
+        with self._more:
+            super().close()
+            self._more.notify()
+
+    def kill(self) -> None:
+        self._process.kill()
+        super().kill()
+
+    def _write(self) -> None:
+        with suppress(OSError):  # it has ended, which the other thread says
+            while True:
+                with self._more:
+                    self._more.wait_for(lambda: self._waiting or self._closed)
+                    if not self._waiting:
+                        break
+                    data = self._waiting.popleft()
+                    self._size -= len(data)
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(self._process.stdin.fileno(), view) :]
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def _last(self, code: str, sentence: str) -> tuple[str, str]:
+        self._process.kill()
+        ended = self._process.wait()
+        if self._behind:
+            code, sentence = "begin_again", "this machine cannot follow; begin with a new recording."
+        elif not code and not self._closed:
+            code, sentence = "bad_media", f"what you send cannot be decoded ({ended}); begin with a new recording."
+        self.close()
+        return code, sentence
+
+
+class PeerStream(Decoded):
+    """What a process says that is the server's (`.peers`), which ends it and says why."""
+
+    def feed(self, data: bytes) -> None:
+        """What comes by a WebSocket is of no recording."""
+
+    def _take(self, header: bytes) -> tuple[str, str]:
+        self.fed = time.monotonic()
+        return super()._take(header)
+
+    def _last(self, code: str, sentence: str) -> tuple[str, str]:
+        return code, sentence

@@ -5,6 +5,7 @@ import { announce, byId, hideProblem, make, setText, showProblem } from "./dom.j
 import { RoomLine } from "./live_line.js";
 import { Devices, listDevices } from "./live_media.js";
 import { Panel } from "./live_panel.js";
+import { PeerSender } from "./live_rtc.js";
 import { LIVE_WORDS } from "./live_strings.js";
 import { addWords, chooseLanguage, currentLanguage, recall, remember, say, sayError, setLanguage, translate } from "./strings.js";
 
@@ -17,6 +18,8 @@ let line = null;
 let me = 0;
 let sending = false;
 let connection = "";
+let sender = null; // by WebRTC
+let byWebRtc = "RTCPeerConnection" in window && new URLSearchParams(location.search).get("transport") !== "websocket";
 const people = new Map(); // id → {name, mode, reason}
 
 const roomId = () => location.hash.slice(1);
@@ -74,7 +77,7 @@ function connect(state) {
 function lost() {
   connect("reconnecting");
   panel.dropPartials();
-  devices.stopRecording();
+  stopRecording();
 }
 
 function over(code) {
@@ -122,6 +125,10 @@ const MESSAGES = {
   error(message) {
     if (message.code === "begin_again") {
       if (sending) record();
+      return;
+    }
+    if (sender && ["no_connection", "bad_media", "too_fast"].includes(message.code)) {
+      fallBack(sender);
       return;
     }
     if (message.code === "bad_media" || message.code === "failed") turnOff();
@@ -184,6 +191,7 @@ async function turnOn() {
 }
 
 function turnOff() {
+  stopRecording();
   devices.close();
   if (sending) line?.send({ type: "pause" });
   sending = false;
@@ -192,9 +200,44 @@ function turnOff() {
   draw();
 }
 
+function stopRecording() {
+  sender?.close();
+  sender = null;
+  devices.stopRecording();
+}
+
 /** A recording from its beginning: at first, after a break, and where the server could not follow. */
-function record() {
+async function record() {
   if (!line?.isOpen) return; // the next hello begins it
+  stopRecording();
+  if (!byWebRtc) {
+    recordPieces();
+    return;
+  }
+  const mine = new PeerSender(line.room, line.whip, () => fallBack(mine));
+  sender = mine;
+  try {
+    await mine.open(devices.stream);
+    byId("recording-note").dataset.transport = "webrtc";
+  } catch {
+    fallBack(mine);
+  }
+}
+
+/** The connection by WebRTC does not come about, or is lost: the same by the WebSocket, from now on. */
+function fallBack(from) {
+  if (from !== sender || !line?.isOpen) {
+    from.close();
+    return; // the next hello begins anew
+  }
+  byWebRtc = false;
+  connect("fellBack");
+  stopRecording();
+  recordPieces();
+}
+
+function recordPieces() {
+  byId("recording-note").dataset.transport = "websocket";
   devices.record(
     (media) => line?.send({ type: "start", media }),
     (data) => {

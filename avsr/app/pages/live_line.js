@@ -16,6 +16,7 @@ export class RoomLine extends EventTarget {
     this.name = name;
     this.seq = 0;
     this.resume = "";
+    this.whip = ""; // lets this connection's media come by WebRTC
     this.socket = null;
     this.ended = false;
     this.tries = 0;
@@ -43,6 +44,7 @@ export class RoomLine extends EventTarget {
   meet(message) {
     if (message.type === "hello") {
       this.resume = message.resume;
+      this.whip = message.whip;
       this.tries = 0;
     } else if (message.seq !== undefined) {
       if (message.seq <= this.seq) return;

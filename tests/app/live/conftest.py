@@ -41,7 +41,9 @@ def studio(launch, tmp_path_factory) -> Iterator:
     folder = tmp_path_factory.mktemp("studio")
     camera, microphone = _write_y4m(folder / "camera.y4m"), _write_wav(folder / "said.wav")
     files = [f"--use-file-for-fake-video-capture={camera}", f"--use-file-for-fake-audio-capture={microphone}"]
-    browser = launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", *files)
+    # Chromium's WebRTC leaves the loop out, which is all that a machine without a network has.
+    loop = "--allow-loopback-in-peer-connection"
+    browser = launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", loop, *files)
     yield browser
     browser.close()
 

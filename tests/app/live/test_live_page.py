@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 
 import pytest
 
 from tests.app.conftest import PATIENCE
+from tests.app.live.test_live_whole import processes
 from tests.app.page.page_driver import WAIT_MS, wait_until
 
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it").expect
@@ -52,6 +55,7 @@ def test_two_people_meet_one_speaks_and_both_read_it(visit, tmp_path):
     assert re.search(r"#[0-9a-f]{32}$", speaker.url)
     speaker.click("#start")
     wait_until(speaker, "document.querySelector('#preview').videoWidth > 0")
+    expect(speaker.locator("#recording-note")).to_have_attribute("data-transport", "webrtc")
     expect(speaker.locator("#self-mode")).to_contain_text("소리만 듣는 중", timeout=1000 * PATIENCE)  # no face is drawn
     lines = speaker.locator("#log .line.mine")
     expect(lines.first).to_be_visible()
@@ -122,3 +126,24 @@ def test_a_room_that_is_none_is_said_in_words(visit):
     page.fill("#name", "민지")
     page.click("#enter")
     expect(page.locator("#problem-text")).to_contain_text("그런 방이 없거나 끝났습니다.")
+
+
+def test_where_webrtc_cannot_pass_pieces_go_by_the_websocket_and_the_page_says_so(visit):
+    page = visit()
+    page.route("**/whip", lambda route: route.fulfill(status=503, body="{}"))
+    enter(page, "민지")
+    page.click("#start")
+    expect(page.locator("#connection")).to_contain_text("WebSocket으로 보냅니다")
+    expect(page.locator("#recording-note")).to_have_attribute("data-transport", "websocket")
+    expect(page.locator("#log .line.mine").first).to_be_visible(timeout=1000 * PATIENCE)
+
+
+def test_a_connection_by_webrtc_that_is_lost_goes_on_by_the_websocket(visit, live_server):
+    page = visit()
+    enter(page, "민지")
+    page.click("#start")
+    expect(page.locator("#recording-note")).to_have_attribute("data-transport", "webrtc")
+    for process in processes(live_server, "peer"):
+        os.kill(process, signal.SIGKILL)
+    expect(page.locator("#recording-note")).to_have_attribute("data-transport", "websocket")
+    expect(page.locator("#log .line.mine").first).to_be_visible(timeout=1000 * PATIENCE)
