@@ -1,6 +1,6 @@
 """Rooms of the caption server: what a whole meeting is like, over the network's own loop, recognised by the real model.
 
-    python -m benchmarks.rooms --work DIR [--people 1] [--minutes 1] [--browser] [--faults] [--breaks 0] [--pause 2] [--model ZIP] [--seed 21]
+    python -m benchmarks.rooms --work DIR [--people 1] [--minutes 1] [--browser webrtc] [--faults] [--breaks 0] [--pause 2] [--model ZIP] [--seed 21]
 
 Made people's sentences are played into a room of a server of its own by the reference client's recording, or by Chromium whose camera and microphone
 are that file; another participant listens. Measured: the delay of sound and pictures without recognition and how many pictures come through, as
@@ -131,7 +131,7 @@ def play(visitor: Visitor, video: Path, begins: list[float], breaks: int, second
         raise SystemExit(f"the last line did not come within {_LAST:.0f} s.")
 
 
-def browse(server: Server, room: str, video: Path, work: Path, seconds: float) -> None:
+def browse(server: Server, room: str, video: Path, work: Path, seconds: float, transport: str) -> None:
     """The same by Chromium, once."""
     from playwright.sync_api import sync_playwright
 
@@ -143,7 +143,7 @@ def browse(server: Server, room: str, video: Path, work: Path, seconds: float) -
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=[*fake, *files])
         page = browser.new_context(permissions=["camera", "microphone"]).new_page()
-        page.goto(f"{server.url}/live#{room}")
+        page.goto(f"{server.url}/live?transport={transport}#{room}")
         page.fill("#name", "browser")
         page.press("#name", "Enter")
         page.wait_for_selector("#start")
@@ -289,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for the videos and the server's files")
     parser.add_argument("--people", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1.0, help="for which they play (default: %(default)s)")
-    parser.add_argument("--browser", action="store_true", help="after that, once more by Chromium")
+    parser.add_argument("--browser", choices=("webrtc", "websocket"), help="after that, once more by Chromium, its media by that")
     parser.add_argument("--faults", action="store_true", help="after that, without a microphone and without a camera")
     parser.add_argument("--breaks", type=int, default=0, help="how many times each connection is cut")
     parser.add_argument("--sentences", type=int, default=10, help="of each person's file, which is played again and again")
@@ -340,11 +340,11 @@ def measure(args: argparse.Namespace, server: Server, files: Sequence[tuple[Path
         wrong = guess_begin(said, sentences) - begun[0]
     if args.browser:
         video, sentences = files[0]
-        browse(server, room, video, args.work, sentences[-1][-1].end + 3.0)
+        browse(server, room, video, args.work, sentences[-1][-1].end + 3.0, args.browser)
         number = max(message["participant"] for _, message in listener.messages if message["type"] == "joined")
         wait_until_left(listener, number)
         said = said_by(listener, number)
-        print(row("Chromium", judged(said, moved(sentences, guess_begin(said, sentences) - wrong)), errors[0]), flush=True)
+        print(row(f"Chromium, {args.browser}", judged(said, moved(sentences, guess_begin(said, sentences) - wrong)), errors[0]), flush=True)
     watch.over.set()
     if args.faults:
         print()
