@@ -35,8 +35,8 @@ def fake_package(tmp_path, monkeypatch):
 
 
 def test_every_requirement_is_looked_at():
-    names = re.findall(r'^    "([A-Za-z][\w-]*)', (ROOT / "setup.py").read_text(encoding="utf-8"), re.M)
-    required = set(names) - {"test", "ears", "ray"}
+    names = re.findall(r'^    "([A-Za-z][\w-]*)(?!.*": \[)', (ROOT / "setup.py").read_text(encoding="utf-8"), re.M)  # no extra's name
+    required = set(names)
     assert required, "setup.py is written in another way now"
     data = set(doctor.read_pins(ROOT / "tools/data_packages.txt"))
     assert required | data == {package.name for package in doctor.PACKAGES}
