@@ -24,6 +24,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -155,17 +156,23 @@ def browse(server: Server, room: str, video: Path, work: Path, seconds: float, t
 
 
 def write_fake_devices(video: Path, camera: Path, microphone: Path) -> None:
-    """What Chromium takes for a camera, Motion JPEG, and for a microphone, WAV."""
+    """What Chromium takes for a camera, Motion JPEG, which it shows at 30 pictures a second whatever it was made of, and for a microphone, WAV."""
     import av
+
+    shown_until = 0  # thirtieths of a second
 
     with av.open(str(video)) as whole, av.open(str(camera), "w", format="mjpeg") as pictures, av.open(str(microphone), "w", format="wav") as sound:
         shown, heard = whole.streams.video[0], whole.streams.audio[0]
-        jpeg = pictures.add_stream("mjpeg", rate=25, options={"q:v": "3"})
+        jpeg = pictures.add_stream("mjpeg", rate=30, options={"q:v": "3"})
         jpeg.width, jpeg.height, jpeg.pix_fmt = shown.width, shown.height, "yuvj420p"
         pcm, resampler = sound.add_stream("pcm_s16le", rate=48_000, layout="mono"), av.AudioResampler("s16", "mono", 48_000)
         for frame in whole.decode(shown, heard):
             if isinstance(frame, av.VideoFrame):
-                pictures.mux(jpeg.encode(frame.reformat(format="yuvj420p")))
+                while shown_until < 30 * (frame.time + 1 / FPS) - 0.5:
+                    picture = frame.reformat(format="yuvj420p")
+                    picture.pts, picture.time_base = shown_until, Fraction(1, 30)
+                    pictures.mux(jpeg.encode(picture))
+                    shown_until += 1
             else:
                 for piece in resampler.resample(frame):
                     sound.mux(pcm.encode(piece))
