@@ -8,6 +8,8 @@ import json
 import os
 import random
 import socket
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -202,3 +204,12 @@ def test_what_cannot_be_decoded_or_is_too_large_is_left_out(decoder, data):
     given = [found.decode(piece, 0) for piece in pieces]
     assert given and not (any(given) and decoder is PictureDecoder)
     assert decoder is SoundDecoder or not taken.getvalue()
+
+
+def test_a_spare_peer_that_nobody_needed_ends_without_a_word():
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "avsr.app.live.peer", str(writing)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=(writing,), timeout=90)
+    os.close(reading)
+    os.close(writing)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
