@@ -30,6 +30,28 @@ class AtOnce(Executor):
         return future
 
 
+class Held(Executor):
+    """Does nothing until it is told to, as where others have all of the machine."""
+
+    def __init__(self) -> None:
+        self.held = True
+        self._asked: list[tuple] = []
+
+    def submit(self, work, /, *arguments):
+        future: Future = Future()
+        self._asked.append((future, work, arguments))
+        if not self.held:
+            self.release()
+        return future
+
+    def release(self) -> None:
+        """All that was asked for, and from now on at once."""
+        self.held = False
+        while self._asked:
+            future, work, arguments = self._asked.pop(0)
+            future.set_result(work(*arguments))
+
+
 @pytest.fixture(scope="session")
 def quick(packed):
     """The tiny model with a search of no time."""
@@ -183,6 +205,25 @@ def test_a_machine_that_cannot_follow_drops_the_oldest_pictures_and_says_so(quic
     dropped = of(Dropped, messages)
     assert len(dropped) == 1 and dropped[0].sound == 0 and 6.0 < dropped[0].pictures < 9.0
     assert of(Final, messages)
+
+
+def test_where_recognition_cannot_follow_pictures_are_given_up_and_nothing_that_was_said_is(quick, face):
+    samples, executor, messages = np.concatenate([said(0.3, 1.5, 1.7)] * 9), Held(), []
+    with LiveRecognizer(quick, detector=DrawnFace(), executor=executor) as live:
+        for number in range(1, round(len(samples) / RATE / 0.1)):
+            live.add_sound((number - 1) / 10, samples[(number - 1) * 1600 : number * 1600])
+            for place in range((number - 1) * 5 // 2, number * 5 // 2):
+                live.add_picture(place / 25, picture(place / 25))
+            if number == 170:
+                executor.release()
+            messages += live.poll(number / 10)
+        messages += live.finish()
+    check(messages)
+    (behind,) = (one for one in of(ModeSwitch, messages) if one.reason == "machine_behind")
+    back = [one for one in of(ModeSwitch, messages) if one.reason == "face_back"][-1]
+    assert behind.mode == "audio" and 11.0 < behind.time < 14.0 and back.mode == "av" and 17.0 <= back.time < 18.0
+    assert sum(one.pictures for one in of(Dropped, messages)) == pytest.approx(back.time - behind.time, abs=1.0)
+    assert len(of(Final, messages)) == 9
 
 
 def test_recognition_in_a_thread_gives_the_finals_too(quick):

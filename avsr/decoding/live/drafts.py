@@ -109,6 +109,11 @@ class Drafts:
         """The first frame that closed segments still wait to be read from."""
         return min((closed.first for closed in self._waiting), default=None)
 
+    def behind(self, now: float) -> float:
+        """For how many seconds the oldest of what must be recognised has waited, by second `now` of the session."""
+        stops = [job.stop for job in self._jobs if job.whole] + [closed.stop for closed in self._waiting]
+        return now - min(stops) / FPS if stops else 0.0
+
     def work(self, opened: Sequence[Open], closed: Iterable[Closed], now: float, *, last: bool = False) -> list[Message]:
         """Start what can be started, and say what has become known by second `now`; if it is the `last` time, all of it."""
         messages = self._results(now, wait=False)

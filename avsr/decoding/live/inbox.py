@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
 
+from avsr.lips.mouth_clip import FPS
 from avsr.media.audio import SAMPLE_RATE
 
 MOST_SOUND = 60.0
@@ -60,6 +62,12 @@ class Inbox:
             self._waiting = self._bytes = 0
             self._pictures.clear()
         return taken
+
+    def give_up(self, pictures: Sequence[tuple[float, np.ndarray]]) -> None:
+        """Pictures that were taken are not looked at after all."""
+        times = [time for time, _ in pictures]
+        with self._lock:
+            self._dropped[1] += sum(min(_LONGEST_SHOWN, max(0.0, after - before)) for before, after in zip(times, [*times[1:], times[-1] + 1 / FPS]))
 
     def take_dropped(self) -> tuple[float, float]:
         """Seconds of sound and of pictures that were dropped since the last call."""

@@ -16,6 +16,7 @@ REASONS = {
     "camera_covered": "the camera is covered",
     "camera_frozen": "the picture is frozen",
     "camera_missing": "no pictures come from the camera",
+    "machine_behind": "this machine cannot follow the pictures",
     "no_face": "no face is seen",
     "face_back": "a face is seen",
 }

@@ -12,6 +12,7 @@ import numpy as np
 
 from avsr.decoding.live.drafts import Drafts
 from avsr.decoding.live.inbox import Inbox
+from avsr.decoding.live.lips import DEAD
 from avsr.decoding.live.messages import Dropped, Message, ModeSwitch
 from avsr.decoding.live.speakers import Speakers
 from avsr.decoding.live.switch import LATE, Switch
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _RATE = SAMPLES * FPS
 _JITTER = 0.02  # seconds by which sound may seem to come early or late without a sample being moved
 _LONGEST_GAP = 3600.0  # seconds; a broken clock would otherwise fill the memory
+_BEHIND, _CAUGHT_UP = 10.0, 4.0  # seconds that a segment waits to be recognised: from and until then no pictures are looked at
 _TELL_DROPPED = 1.0  # media seconds between two messages of what was dropped
 
 
@@ -80,6 +82,7 @@ class LiveRecognizer:
         self._drafts = Drafts(recognizer, self._mode, self._executor, self._next, clock)
         self._origin: float | None = None  # media second of frame 0
         self._now = self._heard = self._shown = 0.0  # seconds since the origin: the clock, and where sound and pictures have come to
+        self._behind = False
         self._told_dropped = -math.inf
         self._seq = 0
 
@@ -122,8 +125,11 @@ class LiveRecognizer:
             return []
         self._hear(sound)
         self._now = max(self._now, self._heard, (now or 0.0) - self._origin)
-        for time, image in pictures:
-            self._see(time, image)
+        if pictures and self._gives_pictures_up():
+            self._inbox.give_up(pictures)
+        else:
+            for time, image in pictures:
+                self._see(time, image)
         self._fill()
         messages = self._changes()
         closed = self._speakers.update()
@@ -151,6 +157,12 @@ class LiveRecognizer:
         if self._own_detector and self._detector is not None:
             self._detector.close()
             self._detector = None
+
+    def _gives_pictures_up(self) -> bool:
+        """Where recognition cannot follow. To find faces takes as long as to read what was said, and what was said with a mouth three
+        times as long as by its sound alone; without them it catches up, and what waits stays small. Not where there are the lips alone."""
+        self._behind = self._drafts.behind(self._now) > (_CAUGHT_UP if self._behind else _BEHIND)
+        return self._behind and self._sound and self._timeline.silent_for() < DEAD
 
     def _begin(self, sound: list, pictures: list) -> None:
         """Frame 0 is where the first that comes begins."""
@@ -223,7 +235,7 @@ class LiveRecognizer:
 
     def _changes(self) -> list[Message]:
         still = 0 if self._mouth is None else self._mouth.still_for
-        found = self._switch.changes(self._now, self._timeline, still, heard=self._heard, shown=self._shown)
+        found = self._switch.changes(self._now, self._timeline, still, heard=self._heard, shown=self._shown, behind=self._behind)
         return [ModeSwitch(self._next(), self._media(self._now), mode, reason, self._media(since)) for mode, reason, since in found]
 
     def _lost(self) -> list[Message]:

@@ -37,11 +37,11 @@ class Switch:
         """What was seen in pictures, in order."""
         self._looks = [*self._looks, *looks][-FPS:]
 
-    def changes(self, now: float, timeline: Timeline, still: int, *, heard: float, shown: float) -> list[tuple[str, str, float]]:
+    def changes(self, now: float, timeline: Timeline, still: int, *, heard: float, shown: float, behind: bool = False) -> list[tuple[str, str, float]]:
         """(mode, reason, since when) of what has changed by second `now` of the session; `heard` and `shown` are the seconds up to
-        which sound and pictures have come, `still` the frames for which the picture has not changed."""
+        which sound and pictures have come, `behind` whether pictures are given up, `still` the frames for which the picture has not changed."""
         found = []
-        for reason, since in (self._hear(now, timeline, heard), self._see(now, still, shown)):
+        for reason, since in (self._hear(now, timeline, heard), self._see(now, still, shown, behind)):
             if reason and self.mode != self._said and None not in (self._sound, self._face):
                 found.append((self.mode, "started" if self._said is None else reason, since))
                 self._said = self.mode
@@ -63,11 +63,11 @@ class Switch:
         changed, self._sound = self._sound is not on, on
         return (reason if changed else ""), since
 
-    def _see(self, now: float, still: int, shown: float) -> tuple[str, float]:
+    def _see(self, now: float, still: int, shown: float, behind: bool) -> tuple[str, float]:
         if not self._with_lips:
             return "", now
         if now - shown > LATE:
-            return self._sees(False, "camera_missing", shown)
+            return self._sees(False, "machine_behind" if behind else "camera_missing", shown)
         if still >= DEAD:
             covered = bool(self._looks) and self._looks[-1].covered
             return self._sees(False, "camera_covered" if covered else "camera_frozen", shown - still / FPS)
