@@ -1,6 +1,6 @@
 """The process that recognises what is said in all rooms: `python -m avsr.app.live.recognising SETTINGS SOCKET`, started by `.recognition`.
 
-One process for all, since a model takes hundreds of megabytes and a session some ten; what is to be recognised waits in one line, so that all
+One process for all, since a model takes hundreds of megabytes and a session tens; what is to be recognised waits in one line, so that all
 have their turns. It opens nothing that people send: processes of their own decode that.
 
 On its input are lines of JSON, each with a session: start (`media`; `recording`, its number; `began` and `now` by `time.monotonic`), feed

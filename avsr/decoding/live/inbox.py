@@ -67,7 +67,7 @@ class Inbox:
         """Pictures that were taken are not looked at after all."""
         times = [time for time, _ in pictures]
         with self._lock:
-            self._dropped[1] += sum(min(_LONGEST_SHOWN, max(0.0, after - before)) for before, after in zip(times, [*times[1:], times[-1] + 1 / FPS]))
+            self._dropped[1] += sum(min(_LONGEST_SHOWN, max(0.0, after - before)) for before, after in zip(times, [*times[1:], *(last + 1 / FPS for last in times[-1:])]))
 
     def take_dropped(self) -> tuple[float, float]:
         """Seconds of sound and of pictures that were dropped since the last call."""

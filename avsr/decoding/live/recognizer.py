@@ -125,7 +125,7 @@ class LiveRecognizer:
             return []
         self._hear(sound)
         self._now = max(self._now, self._heard, (now or 0.0) - self._origin)
-        if pictures and self._gives_pictures_up():
+        if self._gives_pictures_up():
             self._inbox.give_up(pictures)
         else:
             for time, image in pictures:
@@ -161,8 +161,9 @@ class LiveRecognizer:
     def _gives_pictures_up(self) -> bool:
         """Where recognition cannot follow. To find faces takes as long as to read what was said, and what was said with a mouth three
         times as long as by its sound alone; without them it catches up, and what waits stays small. Not where there are the lips alone."""
-        self._behind = self._drafts.behind(self._now) > (_CAUGHT_UP if self._behind else _BEHIND)
-        return self._behind and self._sound and self._timeline.silent_for() < DEAD
+        late = self._drafts.behind(self._now) > (_CAUGHT_UP if self._behind else _BEHIND)
+        self._behind = late and self._sound and self._timeline.silent_for() < DEAD
+        return self._behind
 
     def _begin(self, sound: list, pictures: list) -> None:
         """Frame 0 is where the first that comes begins."""
