@@ -9,6 +9,7 @@ import signal
 import time
 import types
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,11 +67,17 @@ class SharedClock:
         return self.now
 
 
+@contextmanager
 def ray_jobs(database: Path):
+    import ray
+
     from avsr.app.ray_jobs import RayJobs, open_desk
 
     clock = SharedClock(database.with_name("clock"))
-    return RayJobs(open_desk(database, clock.read)), clock
+    desk = open_desk(database, clock.read)
+    yield RayJobs(desk), clock
+    # Not left to the handle's end: that waits for the collector, and the tests below count the desks there are.
+    ray.kill(desk)
 
 
 @pytest.fixture
@@ -78,12 +85,19 @@ def table(tmp_path, nodes):
     store = Store(tmp_path / "jobs.sqlite")
     for id in ("a", "b", "c"):
         store.add_video(a_video(id))
-    return store, *ray_jobs(store.path)
+    with ray_jobs(store.path) as (jobs, clock):
+        yield store, jobs, clock
 
 
 class RayTable(Table):
     def open_jobs(self):
-        return ray_jobs(self.store.path)
+        self.opened = ray_jobs(self.store.path)
+        return self.opened.__enter__()
+
+    def teardown(self) -> None:
+        if hasattr(self, "opened"):
+            self.opened.__exit__(None, None, None)
+        super().teardown()
 
 
 RayTable.TestCase.settings = settings(max_examples=2, stateful_step_count=25, deadline=None)
