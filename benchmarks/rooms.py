@@ -48,7 +48,7 @@ from tests.app.conftest import BROWSER, Server, start_server
 
 _CHUNK = 0.1  # seconds of a message with media, as the page's
 _EVERY = 5.0  # seconds between two looks at /metrics and at memory
-_SETTLED = 60.0  # seconds after which memory is what it will stay, if it stays
+_SETTLED = 60.0  # seconds after which memory is what it will stay, if it stays: it goes up and down with the pictures that wait
 _LAST = 900.0  # seconds in which the last lines must come
 
 
@@ -376,7 +376,9 @@ def told(watch: Watch, people: Sequence[Visitor], listener: Visitor) -> None:
     print(f"dropped: {sum(one['sound'] for one in dropped):.1f} s of sound, {sum(one['pictures'] for one in dropped):.1f} s of pictures")
     for kind, values in watch.memory.items():
         settled = [megabytes for at, megabytes in values if at > _SETTLED] or [values[-1][1]]
-        print(f"memory of {kind}: {values[-1][1]:.0f} MB, after the first minute {settled[0]:.0f}, at most {max(one for _, one in values):.0f}")
+        fifth = -(-len(settled) // 5)
+        early, late = statistics.median(settled[:fifth]), statistics.median(settled[-fifth:])
+        print(f"memory of {kind}: medians of the first and the last fifth {early:.0f} and {late:.0f} MB ({late - early:+.0f}), at most {max(settled):.0f}")
     everything = listener.numbered()
     for person in people:
         got = person.numbered()

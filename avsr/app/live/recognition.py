@@ -24,6 +24,9 @@ from avsr.app.settings import Settings
 _MOST_WAITING = 32 << 20  # bytes that may wait to be written to it: half a minute of four people while the model is loaded
 _UNUSED = 300.0  # seconds after which it is ended
 _LINE = 1 << 20  # bytes of a message
+_MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 18)}
+"""Pictures, and what is computed, are given back as soon as they are freed. Left to itself glibc keeps them in its heap, among what lives on:
+with four people 1,100 MB after a minute and 1,450 after ten, in the place of 650 to 960 throughout."""
 
 
 class Recognition:
@@ -170,7 +173,7 @@ class Recognition:
         ours, theirs = self._handing
         settings = json.dumps({"model": self._settings.model and str(self._settings.model), "ear": self._settings.ear})
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "avsr.app.live.recognising", settings, str(theirs.fileno()), env=without_token() | {"MALLOC_ARENA_MAX": "2"},
+            sys.executable, "-m", "avsr.app.live.recognising", settings, str(theirs.fileno()), env=without_token() | _MALLOC,
             pass_fds=(theirs.fileno(),),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE,
         )  # fmt: skip

@@ -138,12 +138,8 @@ class Peer:
     async def _connected(self, connection: RTCPeerConnection) -> bool:
         deadline = time.monotonic() + self._told["connect_seconds"]
         while connection.connectionState != "connected":
-            self._state.clear()
             left = deadline - time.monotonic()
-            waits = [asyncio.ensure_future(one.wait()) for one in (self._state, self._over)]
-            await asyncio.wait(waits, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+            await self._change(max(0.0, left))
             if self._over.is_set():
                 return False
             if left <= 0 or connection.connectionState in ("failed", "closed"):
@@ -152,13 +148,17 @@ class Peer:
 
     async def _until_over(self, connection: RTCPeerConnection) -> None:
         while not self._over.is_set() and connection.connectionState == "connected":
-            self._state.clear()
-            waits = [asyncio.ensure_future(one.wait()) for one in (self._state, self._over)]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+            await self._change()
         if connection.connectionState == "failed":
             self._refuse("no_connection", "the connection by WebRTC is lost; make another, or send a recording by the WebSocket.")
+
+    async def _change(self, seconds: float | None = None) -> None:
+        """Until the connection is in another state, or over, for so long at the most."""
+        waits = [asyncio.ensure_future(one.wait()) for one in (self._state, self._over)]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        self._state.clear()
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         sys.stdin.buffer.read()

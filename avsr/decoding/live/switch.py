@@ -12,9 +12,11 @@ from avsr.lips.live import Look
 LATE = 0.4
 """Seconds by which a stream may be behind the other, or the clock; then it is missing, and what comes later is too late."""
 
-_BACK = 3  # frames of sound that mean a microphone is on again
+_SILENT = 6  # frames of sound that mean a microphone is off; the way over a network takes its part of half a second too
+_BACK = 3  # frames of sound that mean it is on again
 _SEEN = 2  # looks that show a face
-_UNSEEN = 0.3  # seconds of looks without one
+_UNSEEN = 0.3  # seconds of looks without one, for a face is missed now and then
+_COVERED = 0.14  # seconds of looks at a lens that is covered, about which there is no doubt
 _MODES = {(True, True): "av", (True, False): "audio", (False, True): "lip", (False, False): "none"}
 
 
@@ -53,7 +55,7 @@ class Switch:
         silent, end = timeline.silent_for(), timeline.sounds / FPS
         if now - heard > LATE:
             return self._hears(False, "microphone_missing", heard)
-        if silent >= DEAD:
+        if silent >= _SILENT:
             return self._hears(False, "microphone_silent", end - silent / FPS)
         if timeline.on_for() >= _BACK:
             return self._hears(True, "microphone_back", end - _BACK / FPS)
@@ -78,8 +80,8 @@ class Switch:
             without += 1
         if not without and len(self._looks) >= _SEEN and self._looks[-_SEEN].face and not still:
             return self._sees(True, "face_back", self._looks[-_SEEN].index / FPS)
-        if without and self._looks[-1].index - self._looks[-without].index >= _UNSEEN * FPS:
-            covered = all(look.covered for look in self._looks[-without:])
+        covered = bool(without) and all(look.covered for look in self._looks[-without:])
+        if without and self._looks[-1].index - self._looks[-without].index >= (_COVERED if covered else _UNSEEN) * FPS:
             return self._sees(False, "camera_covered" if covered else "no_face", self._looks[-without].index / FPS)
         return "", now
 
