@@ -90,8 +90,8 @@ def test_installing_where_there_is_neither_uv_nor_pip_is_one_sentence(tmp_path):
 
 
 @pytest.fixture
-def ocr(tmp_path):
-    """`tools/install.sh --ocr` where there is nothing but bare tools, and programs of the names given that run these lines:
+def install(tmp_path):
+    """`tools/install.sh` with that option where there is nothing but bare tools, and programs of the names given that run these lines:
     (exit code, stderr, with what apt-get was called)."""
     tools = bare_tools(tmp_path)
 
@@ -99,7 +99,7 @@ def ocr(tmp_path):
         (tools / name).write_text(f"#!/usr/bin/env bash\n{lines}\n", encoding="utf-8")
         (tools / name).chmod(0o755)
 
-    def install(**programs: str) -> tuple[int, str, list[str]]:
+    def install(option: str, **programs: str) -> tuple[int, str, list[str]]:
         calls = tmp_path / "calls"
         calls.unlink(missing_ok=True)
         # Who is not root asks sudo, which here does as it is told.
@@ -107,7 +107,7 @@ def ocr(tmp_path):
         for name, lines in programs.items():
             program(name.replace("_", "-"), lines)
         done = subprocess.run(
-            ["bash", "tools/install.sh", "--ocr"], cwd=ROOT, capture_output=True, text=True,
+            ["bash", "tools/install.sh", option], cwd=ROOT, capture_output=True, text=True,
             env={"PATH": str(tools), "HOME": str(tmp_path), "CALLS": str(calls), "KOREAN": str(tmp_path / "kor")},
         )  # fmt: skip
         return done.returncode, done.stderr, calls.read_text().splitlines() if calls.exists() else []
@@ -123,24 +123,29 @@ APT = """echo "$@" >>"$CALLS"
 """
 
 
-def test_ocr_that_is_there_is_left_alone(ocr):
-    assert ocr(tesseract="echo kor", apt_get=APT) == (0, "", [])
+def test_ocr_that_is_there_is_left_alone(install):
+    assert install("--ocr", tesseract="echo kor", apt_get=APT) == (0, "", [])
 
 
-def test_ocr_comes_from_debian_and_lists_are_read_again_only_where_they_must(ocr):
-    code, said, calls = ocr(tesseract=TESSERACT, apt_get=APT)
+def test_ocr_comes_from_debian_and_lists_are_read_again_only_where_they_must(install):
+    code, said, calls = install("--ocr", tesseract=TESSERACT, apt_get=APT)
     assert code == 0 and said == "install: installing tesseract-ocr tesseract-ocr-kor\n"
     assert [next(word for word in call.split() if word in ("install", "update")) for call in calls] == ["install", "update", "install"]
     assert calls[0].endswith("install --yes --no-install-recommends tesseract-ocr tesseract-ocr-kor")
 
 
-def test_ocr_that_cannot_be_had_is_one_sentence(ocr):
-    code, said, _ = ocr()
+def test_ocr_that_cannot_be_had_is_one_sentence(install):
+    code, said, _ = install("--ocr")
     assert code == 1 and said.count("\n") == 1 and "no apt-get: install Debian's tesseract-ocr tesseract-ocr-kor by hand" in said
-    code, said, _ = ocr(apt_get="echo E: no network >&2; exit 100")
+    code, said, _ = install("--ocr", apt_get="echo E: no network >&2; exit 100")
     assert code == 1 and "E: no network\n" in said and said.endswith("or what your system calls them.\n")
-    code, said, _ = ocr(apt_get="exit 0")
+    code, said, _ = install("--ocr", apt_get="exit 0")
     assert code == 1 and "yet tesseract with its Korean data is missing" in said
+
+
+@pytest.mark.parametrize("name", ["chromium", "chromium-browser"])
+def test_a_browser_that_is_there_under_either_name_is_left_alone(install, name):
+    assert install("--browser", **{name: "exit 0"}, apt_get=APT) == (0, "", [])
 
 
 def test_installing_refuses_an_option_that_it_does_not_know():

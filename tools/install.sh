@@ -81,7 +81,7 @@ install_packages() {
 
 # Where the program is missing it is the shell that answers, and it does not say kor.
 has_ocr() { [[ $'\n'"$(tesseract --list-langs 2>&1)"$'\n' == *$'\n'kor$'\n'* ]]; }
-has_browser() { type -P chromium chromium-browser >/dev/null; }
+has_browser() { type -P chromium >/dev/null || type -P chromium-browser >/dev/null; }
 
 # install_debian WHAT HAS PACKAGE...: Debian's packages, by apt-get as root or through a sudo that asks for no password.
 install_debian() {
