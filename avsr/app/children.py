@@ -7,8 +7,9 @@ import json
 import os
 import sys
 
-from avsr.app.settings import CLUSTER_TOKEN, TOKEN_VARIABLE
+from avsr.app.settings import TOKEN_VARIABLE
 from avsr.errors import AvsrError
+from avsr.ray_cluster import CLUSTER_TOKEN
 
 _READY = 30.0  # seconds that a start may take on a machine that does other things: they are not the task's
 

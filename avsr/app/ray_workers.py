@@ -1,10 +1,9 @@
-"""Workers that are actors on the nodes of a Ray cluster; `avsr.app.ray_cluster` connects to it first."""
+"""Workers that are actors on the nodes of a Ray cluster; `avsr.ray_cluster` connects to it first."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import socket
 import time
 from dataclasses import dataclass, replace
 
@@ -13,25 +12,16 @@ from ray.actor import ActorHandle
 from ray.exceptions import ActorDiedError, RayError
 
 from avsr import __version__
-from avsr.app.ray_cluster import disconnect
 from avsr.app.ray_jobs import RayJobs, open_desk
 from avsr.app.settings import LOOPBACK, Settings
 from avsr.app.workers import CRASH, KILLED, Death, resident
 from avsr.decoding.default_model import find_model
 from avsr.errors import AvsrError
 from avsr.files import digest, replace_file
+from avsr.ray_cluster import disconnect
+from avsr.ray_nodes import Barred, Unfit, check_mark, check_version, last_line, living_nodes, unfit
 
 _MARK = "mark"  # a file by which a node knows that its --data is the server's
-_AGAIN = 60.0  # seconds after which a node that could not work is tried again
-_NODE = "ray.io/node-id"  # a label that each node has
-
-
-class Unfit(Exception):
-    """A node cannot work on this server's videos, whichever it is; `why` is a sentence."""
-
-    def __init__(self, node: str, why: str) -> None:
-        super().__init__(node, why)
-        self.node, self.why = node, why
 
 
 @dataclass(frozen=True)
@@ -76,27 +66,17 @@ class RayWorker:
         return self._node, resident("self")
 
     def _check_data(self) -> None:
-        path = self._settings.data / _MARK
-        try:
-            same = path.read_text() == self._needs.mark
-        except (OSError, UnicodeDecodeError):
-            same = False
-        if not same:
-            raise self._unfit(f"{self._settings.data} is not the server's folder there; mount that at the same path, for the same user.")
+        check_mark(self._settings.data / _MARK, self._needs.mark, "the server's")
 
     def _check_code(self) -> None:
-        if __version__ != self._needs.version:
-            raise self._unfit(f"avsr is {__version__} there and {self._needs.version} here; install the same.")
+        check_version(self._needs.version)
         try:
             model = self._settings.model or find_model()
             same = digest(model) == self._needs.model
         except (AvsrError, OSError) as error:
-            raise self._unfit(f"the model cannot be read there ({error}); put it where the server has it.") from error
+            raise unfit(f"the model cannot be read there ({error}); put it where the server has it.") from error
         if not same:
-            raise self._unfit(f"the model {model} is another than the server's; put the server's there.")
-
-    def _unfit(self, why: str) -> Unfit:
-        return Unfit(self._node, f"node {socket.gethostname()} ({self._node[:8]}): {why} Its work goes to other nodes.")
+            raise unfit(f"the model {model} is another than the server's; put the server's there.")
 
 
 @dataclass
@@ -128,19 +108,17 @@ class RayWorkers:
         self._settings = replace(settings, host=LOOPBACK[0], token=None, data=data, model=model)
         self._desk = open_desk(self._settings.database)
         self._hands: dict[str, _Hand] = {}
-        self._unfit: dict[str, float] = {}
+        self._barred = Barred()
 
     def names(self) -> list[str]:
         return list(self._hands)
 
     def start(self, name: str) -> None:
-        now = time.monotonic()
-        self._unfit = {node: until for node, until in self._unfit.items() if until > now}
-        barred = {"label_selector": {_NODE: f"!in({','.join(self._unfit)})"}} if self._unfit else {}
+        barred = self._barred.options()
         # The second thread is for `resident`.
         options = ray.remote(RayWorker).options(num_cpus=1, max_restarts=0, max_concurrency=2, enable_task_events=False, **barred)
         actor = options.remote(self._settings, name, self._desk, self._needs)
-        self._hands[name] = _Hand(actor, actor.run.remote(), min(self._unfit.values(), default=None))
+        self._hands[name] = _Hand(actor, actor.run.remote(), self._barred.first())
 
     def bury(self) -> dict[str, Death]:
         ended = _ready([hand.running for hand in self._hands.values()])
@@ -171,19 +149,19 @@ class RayWorkers:
     def close(self) -> None:
         for name in self.names():
             self.kill(name)
-        disconnect(self._settings)
+        disconnect(self._settings.ray_address, self._settings.data)
 
     def _death(self, hand: _Hand) -> Death:
         try:
             ray.get(hand.running)
         except Unfit as error:
-            self._unfit[error.node] = time.monotonic() + _AGAIN
+            self._barred.add(error.node)
             return Death(0.0, error.why)
         except ActorDiedError as error:
             if error.actor_init_failed:
-                return Death(0.0, f"a node cannot start workers ({_last_line(error)}); install avsr there as here.")
+                return Death(0.0, f"a node cannot start workers ({last_line(error)}); install avsr there as here.")
             # A process that ends by itself is the video's fault, as far as one can see; a node is not.
-            return Death(CRASH if hand.node in _living_nodes() else KILLED)
+            return Death(CRASH if hand.node in living_nodes() else KILLED)
         except RayError as error:
             return Death(KILLED if isinstance(error, ray.exceptions.ActorUnavailableError) else CRASH)
         return Death(CRASH)
@@ -191,11 +169,3 @@ class RayWorkers:
 
 def _ready(asked: list[ray.ObjectRef]) -> list[ray.ObjectRef]:
     return ray.wait(asked, num_returns=len(asked), timeout=0)[0] if asked else []
-
-
-def _living_nodes() -> set[str]:
-    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().rpartition("\n")[2]

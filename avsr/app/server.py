@@ -23,7 +23,7 @@ from avsr.app.live.whip import whip_routes
 from avsr.app.lines import TooMany
 from avsr.app.openai_api import openai_routes
 from avsr.app.security import Gate, refusal
-from avsr.app.settings import Settings
+from avsr.app.settings import TOKEN_VARIABLE, Settings
 from avsr.app.store import STATES, Store
 from avsr.app.supervisor import Supervisor
 from avsr.app.uploads import Uploads, upload_routes
@@ -89,9 +89,10 @@ def create_app(settings: Settings, *, supervise: bool = True) -> FastAPI:
 def _open_workers(settings: Settings) -> Workers:
     if settings.backend == "local":
         return Processes(settings)
-    from avsr.app.ray_cluster import connect
+    from avsr.ray_cluster import connect
 
-    connect(settings)
+    os.environ.pop(TOKEN_VARIABLE, None)  # what is started from here opens what people send
+    connect(settings.ray_address, settings.workers, settings.data)
     # Not before it: Ray reads at import what `connect` sets.
     from avsr.app.ray_workers import RayWorkers
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError
+from avsr.ray_cluster import check_address
 
 # A video's files in its folder: names of our own, whatever the person's file is called.
 MEDIA, RESULT, THUMBNAIL, PART, BURNED = "media", "result.json", "thumbnail.jpg", "part.jsonl", "burned"
 
 TOKEN_VARIABLE = "AVSR_TOKEN"
-CLUSTER_TOKEN = "RAY_AUTH_TOKEN"  # Ray's own
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -74,9 +74,7 @@ class Settings:
             raise AvsrError("--token: give 16 or more letters and digits, such as `openssl rand -hex 16` prints.")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise AvsrError("--tls-cert and --tls-key: give both, or neither.")
-
-        if self.ray_address is not None and self.backend != "ray":
-            raise AvsrError("--ray-address: only --backend ray works with a cluster; give that too.")
+        check_address(self.backend, self.ray_address)
 
     @property
     def database(self) -> Path:

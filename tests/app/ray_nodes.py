@@ -14,6 +14,7 @@ import pytest
 from tests.app.conftest import wait_for
 
 _OBJECTS = 80 << 20  # bytes of shared memory
+_TOKEN = secrets.token_hex(32)  # of all clusters of this process: Ray reads it once
 
 
 class Nodes:
@@ -42,7 +43,8 @@ class Nodes:
 def started_nodes(count: int) -> Iterator[Nodes]:
     """A cluster that only this process and its children know the token of, at 127.0.0.1; RAY_ADDRESS and the like are set meanwhile."""
     told = {
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN, "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # as our own processes
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # so that it is at 127.0.0.1
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:

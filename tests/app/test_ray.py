@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from avsr.app.ray_cluster import connect
 from avsr.app.settings import Settings
 from avsr.app.store import Store
 from avsr.app.workers import Death
 from avsr.errors import AvsrError
+from avsr.ray_cluster import connect
 from tests.app.conftest import ended, speech, start_server, upload, wait_for
 from tests.app.ray_nodes import Nodes, children, started_nodes, the_actor
 from tests.app.test_jobs import (  # noqa: F401 - what holds of one table of jobs holds of the other: with the fixture `table` of this file
@@ -158,10 +158,12 @@ def test_a_killed_servers_actors_end_and_the_next_server_goes_on(tmp_path, nodes
 
 
 def test_a_node_that_has_not_the_servers_folder_says_so_and_is_tried_again_later(tmp_path, nodes, packed, monkeypatch):
+    from avsr import ray_nodes
     from avsr.app import ray_workers
 
     now = [0.0]
-    monkeypatch.setattr(ray_workers, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    for module in (ray_nodes, ray_workers):
+        monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     Store(Settings(tmp_path).database)
     workers = ray_workers.RayWorkers(Settings(tmp_path, model=packed))
     mark = tmp_path / "mark"
@@ -198,13 +200,13 @@ def test_a_node_with_another_model_or_version_is_refused(tmp_path, nodes, packed
 )
 def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path, address, said):
     with pytest.raises(AvsrError, match=f"--ray-address {address}: .*{said}"):
-        connect(Settings(tmp_path, backend="ray", ray_address=address))
+        connect(address, 1, tmp_path)
 
 
 def test_without_ray_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AvsrError, match=r"pip install 'avsr\[ray\]'"):
-        connect(Settings(tmp_path, backend="ray"))
+        connect(None, 1, tmp_path)
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""A Ray cluster for the workers: joined, or started for the server alone. Ray is imported here and nowhere earlier."""
+"""A Ray cluster: joined, or started for one command alone. Ray is imported here and nowhere earlier."""
 
 from __future__ import annotations
 
@@ -12,17 +12,27 @@ import socket
 import threading
 from pathlib import Path
 
-from avsr.app.settings import CLUSTER_TOKEN, TOKEN_VARIABLE, Settings
 from avsr.errors import AvsrError
 
+CLUSTER_TOKEN = "RAY_AUTH_TOKEN"  # Ray's own
+
 _NAMESPACE = "avsr"
-_OBJECTS = 80 << 20  # bytes of shared memory for what is passed between nodes: captions alone are, and Ray takes no less
+_OBJECTS = 80 << 20  # bytes of shared memory for what is passed between nodes: words alone are, and Ray takes no less
 
 _HEAD = 10  # seconds in which the cluster's head has to answer
 
 
-def connect(settings: Settings) -> None:
-    """Join the cluster of `settings.ray_address`, or start one of this machine alone, which ends with this process.
+def check_address(backend: str, address: str | None) -> None:
+    """AvsrError where there is an address and no use for it."""
+    if address is not None and backend != "ray":
+        raise AvsrError("--ray-address: only --backend ray works with a cluster; give that too.")
+
+
+def connect(address: str | None, cpus: int, home: Path) -> None:
+    """Join the cluster at `address` ("auto": the one that runs here), or start one of this machine alone, which ends with this process.
+
+    Args:
+        cpus, home: of the latter: so many work at once, and its sockets are in a folder that is `home`'s alone.
 
     That one is reached from this machine alone (Ray's ports are open to all others as a rule), by who has a token made here.
 
@@ -31,18 +41,17 @@ def connect(settings: Settings) -> None:
     """
     if importlib.util.find_spec("ray") is None:
         raise AvsrError("--backend ray: Ray is not installed; run tools/install.sh, or pip install 'avsr[ray]'.")
-    if "://" in (settings.ray_address or ""):
+    if "://" in (address or ""):
         raise AvsrError(
-            f"--ray-address {settings.ray_address}: this machine has to be a node of the cluster; run ray start --address HOST:PORT on it, "
+            f"--ray-address {address}: this machine has to be a node of the cluster; run ray start --address HOST:PORT on it, "
             "and give --ray-address HOST:PORT."
         )
-    if settings.ray_address not in (None, "auto"):
-        _try_address(settings.ray_address)
-    os.environ.pop(TOKEN_VARIABLE, None)  # what is started from here opens what people send
+    if address not in (None, "auto"):
+        _try_address(address)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Not the quarter of an hour for which Ray tries to reach a head that is not there.
     os.environ |= {"RAY_gcs_server_request_timeout_seconds": str(_HEAD), "RAY_NUM_REDIS_GET_RETRIES": "1"}
-    own = settings.ray_address is None
+    own = address is None
     if own:
         # By which Ray takes 127.0.0.1 for this machine's address, and listens nowhere else: --node-ip-address would not do it.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
@@ -51,28 +60,28 @@ def connect(settings: Settings) -> None:
     import ray
 
     started = {
-        "num_cpus": settings.workers, "num_gpus": 0, "include_dashboard": False, "object_store_memory": _OBJECTS,
-        "_temp_dir": str(_own_folder(settings)),
+        "num_cpus": cpus, "num_gpus": 0, "include_dashboard": False, "object_store_memory": _OBJECTS,
+        "_temp_dir": str(_own_folder(home)),
     } if own else {}  # fmt: skip
     answers = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init("local" if own else settings.ray_address, namespace=_NAMESPACE, log_to_driver=False, configure_logging=False, **started)
+        ray.init("local" if own else address, namespace=_NAMESPACE, log_to_driver=False, configure_logging=False, **started)
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         if own:
             raise AvsrError(f"--backend ray: Ray could not be started on this machine ({reason}).") from error
-        raise _no_cluster(settings.ray_address, reason) from error
+        raise _no_cluster(address, reason) from error
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, answers)  # which is the server's to answer
+        signal.signal(signal.SIGTERM, answers)  # which is the command's to answer
 
 
-def disconnect(settings: Settings) -> None:
-    """Leave the cluster, or end it where it is the server's own; all actors that were started from here end."""
+def disconnect(address: str | None, home: Path) -> None:
+    """Leave the cluster, or end it where it is the command's own; all that was started there from here ends."""
     import ray
 
     ray.shutdown()
-    if settings.ray_address is None:
-        shutil.rmtree(_own_path(settings), ignore_errors=True)
+    if address is None:
+        shutil.rmtree(_own_path(home), ignore_errors=True)
 
 
 def _try_address(address: str) -> None:
@@ -92,15 +101,15 @@ def _no_cluster(address: str, reason: str) -> AvsrError:
     )
 
 
-def _own_path(settings: Settings) -> Path:
-    # Not below --data: sockets are in there, whose paths may have 107 letters. One for each --data, so that the next server finds it.
-    name = hashlib.sha256(str(settings.data.absolute()).encode()).hexdigest()[:10]
+def _own_path(home: Path) -> Path:
+    # Not below it: sockets are in there, whose paths may have 107 letters. One for each home, so that the next command finds it.
+    name = hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:10]
     return Path("/tmp", f"avsr-ray-{os.getuid()}-{name}")
 
 
-def _own_folder(settings: Settings) -> Path:
-    """Where the server's own cluster keeps its sockets and logs, for nobody else to read; empty."""
-    path = _own_path(settings)
+def _own_folder(home: Path) -> Path:
+    """Where a cluster of this machine alone keeps its sockets and logs, for nobody else to read; empty."""
+    path = _own_path(home)
     if path.is_symlink() or (path.exists() and path.stat().st_uid != os.getuid()):
         raise AvsrError(f"{path}: is somebody else's, and Ray's files were to be there; delete it.")
     shutil.rmtree(path, ignore_errors=True)
