@@ -49,6 +49,12 @@ prepare_run() {
     read -ra decode <<<"$decode_cmd"
     read -ra espnet <<<"$train_args"
     read -ra preparing <<<"$data_args"
+    where=()
+    if [[ "$backend" == ray ]]; then where=(--backend ray); fi
+    if [[ -n "$ray_address" ]]; then
+        [[ "$backend" == ray ]] || fail "--ray_address: only --backend ray works with a cluster; give that too."
+        where+=(--ray-address "$ray_address")
+    fi
     read -ra lm_texts <<<"$lm_text"
     for text in ${lm_texts[@]+"${lm_texts[@]}"}; do
         [[ -f "$text" ]] || fail "--lm_text $text: there is no such file."
@@ -106,7 +112,8 @@ stage_data() {
     if [[ -n "$data_args" ]]; then options=(--option "data_args $data_args"); fi
     once "makes ${splits[*]} under $corpus out of $data" "$corpus/.data.done" \
         --input "$data" --input "$recipe_dir/local" --output "$corpus/train/media.scp" ${options[@]+"${options[@]}"} \
-        -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus" "$nj" ${preparing[@]+"${preparing[@]}"}
+        -- ${prepare[@]+"${prepare[@]}"} "$recipe_dir/local/data.sh" "$data" "$corpus" "$nj" \
+        ${preparing[@]+"${preparing[@]}"} ${where[@]+"${where[@]}"}
 }
 
 stage_crops() {
@@ -120,7 +127,7 @@ stage_crops() {
     once "crops mouth clips and 16 kHz sound into $dump/crops" "$dump/crops/.done" \
         --input "$corpus/.data.done" "${input[@]}" --option "mouth_only $mouth_only" --output "$dump/crops/train/video.scp" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.crops --data "$corpus" --out "$dump/crops" --nj "$nj" \
-        --splits "${splits[@]}" ${options[@]+"${options[@]}"}
+        --splits "${splits[@]}" ${options[@]+"${options[@]}"} ${where[@]+"${where[@]}"}
 }
 
 stage_format() {
@@ -169,7 +176,8 @@ pack_shards() {
     inputs "$dump" "train dev" text align utt2spk video.scp wav.scp shape.scp
     once "packs $dump/{train,dev} into $dump/shards" "$dump/shards/.done" \
         "${input[@]}" --output "$dump/shards/train/shards.json" --output "$dump/shards/dev/shards.json" \
-        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.shards --data "$dump" --out "$dump/shards" --nj "$nj"
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.stages.shards --data "$dump" --out "$dump/shards" --nj "$nj" \
+        ${where[@]+"${where[@]}"}
 }
 
 stage_train() {

@@ -66,7 +66,7 @@ EXTRAS = {
     "ears": ["faster-whisper>=1.1"],
     # Whisper's encoder as a model's audio encoder: conf/train_whisper.yaml.
     "whisper": ["openai-whisper>=20231106"],
-    # avsr serve --backend ray, where one machine is not enough; from 2.52 on a cluster can have a token.
+    # --backend ray, where one machine is not enough; from 2.52 on a cluster can have a token.
     "ray": ["ray>=2.52"],
     # httpx and openai talk to avsr serve as its users do; playwright drives a browser that is there (tools/install.sh --browser).
     "test": [

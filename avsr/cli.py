@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -12,6 +11,7 @@ import typer
 
 # Nothing heavier may be imported here: `avsr --help` has half a second (tests/test_cli.py holds it to that).
 from avsr import __version__
+from avsr.choices import Backend, Domain, Layout, LmKind, Mode, OnBackend, Profile, RayAddress, Search, Transport
 from avsr.errors import AvsrError
 
 app = typer.Typer(
@@ -25,22 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Mode(str, Enum):
-    """What to recognise from."""
-
-    auto = "auto"
-    av = "av"
-    audio = "audio"
-    lip = "lip"
-
-
-class Profile(str, Enum):
-    """Whom captions are for."""
-
-    sdh = "sdh"
-    standard = "standard"
 
 
 def _print_version(wanted: bool) -> None:
@@ -128,13 +112,6 @@ def live(
     raise typer.Exit(caption_live(camera, model=model, ear=ear, mode=mode.value, out=out))
 
 
-class LmKind(str, Enum):
-    """What a language model is made of."""
-
-    ngram = "ngram"
-    neural = "neural"
-
-
 @app.command(short_help="Train a language model on text, for transcribe --lm.")
 def lm(
     text: Annotated[
@@ -202,25 +179,15 @@ def crop(
     mouth_only: Annotated[
         bool, typer.Option("--mouth-only", help="The videos already show only the mouth: do not look for a face.")
     ] = False,
+    backend: OnBackend = Backend.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Cut 96x96 mouth clips out of a folder of videos; goes on where it stopped, and lists failures in failed.tsv."""
+    from avsr.backends import open_backend
     from avsr.lips.folder import crop_folder
 
-    print(crop_folder(folder, out, nj=nj, mouth_only=mouth_only))
-
-
-class Domain(str, Enum):
-    """What made speech is about."""
-
-    command = "command"
-    daily = "daily"
-
-
-class Layout(str, Enum):
-    """How a made corpus is laid out."""
-
-    data = "data"
-    lipnet = "lipnet"
+    with open_backend(backend.value, ray_address, nj=nj, out=out) as where:
+        print(crop_folder(folder, out, nj=nj, mouth_only=mouth_only, backend=where))
 
 
 @app.command(short_help="Make a Korean corpus of talking heads.")
@@ -252,23 +219,20 @@ def synth(
     nj: Annotated[int, typer.Option(min=1, help="Utterances made at once.", show_default="one a core")] = (
         os.cpu_count() or 1
     ),
+    backend: OnBackend = Backend.local,
+    ray_address: RayAddress = None,
 ) -> None:
     """Make Korean speech with true word times, spoken by a synthetic voice on drawn faces; goes on where it stopped.
 
     Commands are drawn from the voices that ship with this package; everything else is spoken first, which takes longer.
     """
+    from avsr.backends import open_backend
     from avsr.corpora.talking_heads.corpus import Order
     from avsr.corpora.talking_heads.make import make_corpus
 
     order = Order(utterances, domain.value, speakers, seed, text, full_face, layout.value, no_sound, train_only)
-    print(make_corpus(order, out, nj=nj))
-
-
-class Search(str, Enum):
-    """How texts are found."""
-
-    greedy = "greedy"
-    own = "own"
+    with open_backend(backend.value, ray_address, nj=nj, out=out) as where:
+        print(make_corpus(order, out, nj=nj, backend=where))
 
 
 @app.command(short_help="Measure a model in noise and with faults of sound and picture.")
@@ -305,13 +269,6 @@ def benchmark(
     print(measure(model, data, table, out, baselines=baseline or [], command=command, **options))
 
 
-class Backend(str, Enum):
-    """Where videos are worked on."""
-
-    local = "local"
-    ray = "ray"
-
-
 @app.command(short_help="Caption videos in the browser: upload, watch, correct, download.")
 def serve(
     data: Annotated[
@@ -325,10 +282,8 @@ def serve(
     model: Annotated[Optional[Path], typer.Option(help="Packed model.", show_default="as for transcribe")] = None,
     ear: Annotated[str, typer.Option(help="Who listens, as for transcribe.")] = "native",
     workers: Annotated[int, typer.Option(min=1, help="Videos worked on at once.")] = 1,
-    backend: Annotated[Backend, typer.Option(help="Work on this machine, or on the nodes of a Ray cluster.")] = Backend.local,
-    ray_address: Annotated[
-        Optional[str], typer.Option(metavar="HOST:PORT", help="A Ray cluster that this machine is a node of.", show_default="one of its own")
-    ] = None,
+    backend: OnBackend = Backend.local,
+    ray_address: RayAddress = None,
     max_mb: Annotated[int, typer.Option(min=1, help="Megabytes a video may have.")] = 2048,
     max_minutes: Annotated[float, typer.Option(min=0.1, help="Minutes a video may last.")] = 240.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Videos that may wait; more are refused for the time being.")] = 32,
@@ -344,13 +299,6 @@ def serve(
     limits |= {"tls_cert": tls_cert, "tls_key": tls_key}
     where = {"backend": backend.value, "ray_address": ray_address}
     run(Settings(data or data_folder(), host, port, token, model, ear, workers, **limits, **where))
-
-
-class Transport(str, Enum):
-    """How pictures and sound are sent."""
-
-    websocket = "websocket"
-    webrtc = "webrtc"
 
 
 @app.command("live-client", short_help="Play a video in a room of avsr serve, as one of its people.")

@@ -123,11 +123,11 @@ def check_ears() -> Finding:
 
 
 def check_ray() -> Finding:
-    """What a person needs for avsr serve --backend ray alone."""
+    """What a person needs for --backend ray alone."""
     try:
         found = f"ray {metadata.version('ray')}"
     except metadata.PackageNotFoundError:
-        found = "this machine alone (avsr serve --backend ray needs pip install 'avsr[ray]')"
+        found = "this machine alone (--backend ray needs pip install 'avsr[ray]')"
     return Finding("cluster", OK, found)
 
 

@@ -1,4 +1,4 @@
-"""Work shared out over processes: jobs in, what came of each as it ends, and a bar meanwhile."""
+"""Processes of this machine: jobs in, what came of each as it ends; and the bar that is shown meanwhile."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 Job = TypeVar("Job")
 
 KILLED = "killed its process"
-_ONE_THREAD = ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ONE_THREAD = ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _AHEAD = 4  # jobs handed out for each worker, so that none waits and no queue of a million is pickled
 
 
-def work_off(
+def in_processes(
     jobs: Sequence[Job], work: Callable[..., str | None], arguments: tuple[Any, ...], nj: int
 ) -> Iterator[tuple[Job, str | None]]:
     """Call `work(job, *arguments)` in `nj` processes; each job, as it ends, with what that returned.
@@ -42,7 +42,7 @@ def work_off(
 def _one_pool(
     queue: list[Job], work: Callable[..., str | None], arguments: tuple[Any, ...], nj: int
 ) -> Iterator[tuple[Job, str | None]]:
-    """Works off `queue` from its end with `nj` processes, until it is empty or one of them dies; see `work_off`."""
+    """Works off `queue` from its end with `nj` processes, until it is empty or one of them dies; see `in_processes`."""
     pool = ProcessPoolExecutor(nj, get_context("spawn"))
     running: dict[Future, Job] = {}
     whole = True
@@ -69,9 +69,9 @@ def _one_pool(
 def _for_worker() -> Iterator[None]:
     """What a worker that is started now inherits: the cores are shared out by process, so that a library must not take
     all of them again; and it never hears of Ctrl-C, which is the parent's to answer (here it waits meanwhile)."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
     interrupts = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         yield
     finally:

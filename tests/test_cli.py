@@ -28,10 +28,10 @@ FROZEN = {
     "lm": {"--text", "--out", "--model", "--kind", "--order", "--epochs", "--seed", "--test"},
     "adapt": {"--clips", "--out", "--model", "--steps", "--seed"},
     "explain": {"video", "--out", "--model", "--start", "--seconds"},
-    "crop": {"folder", "--out", "--nj", "--mouth-only"},
+    "crop": {"folder", "--out", "--nj", "--mouth-only", "--backend", "--ray-address"},
     "synth": {
         "--out", "--utterances", "--domain", "--speakers", "--seed", "--text", "--full-face", "--no-sound", "--train-only",
-        "--layout", "--nj",
+        "--layout", "--nj", "--backend", "--ray-address",
     },
     "benchmark": {
         "--data", "--out", "--model", "--conditions", "--noise", "--baseline", "--limit", "--search", "--nj",

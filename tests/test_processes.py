@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from avsr.processes import KILLED, work_off
+from avsr.processes import KILLED, in_processes
 
 
 def write_name(name: str, folder: Path) -> str | None:
@@ -17,7 +17,7 @@ def write_name(name: str, folder: Path) -> str | None:
 
 def test_a_job_that_kills_its_process_fails_alone(tmp_path):
     names = ["a", "bad", "odd", *"bcdefghijk"]
-    outcomes = dict(work_off(names, write_name, (tmp_path,), 2))
+    outcomes = dict(in_processes(names, write_name, (tmp_path,), 2))
     assert outcomes.pop("bad") == KILLED and outcomes.pop("odd") == "it is odd"
     assert set(outcomes) == {path.name for path in tmp_path.iterdir()} == set("abcdefghijk")
     assert set(outcomes.values()) == {None}

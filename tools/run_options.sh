@@ -13,7 +13,9 @@ where it stopped.
   --data DIR           where the corpus lies (default: what the recipe's db.sh says)
   --stage N|NAME       begin with this stage (default: 1)
   --stop_stage N|NAME  end with this stage (default: score; benchmark goes on with noise and broken pictures)
-  --nj N               processes for making and cropping clips (default: one a core, 4 at most)
+  --nj N               clips made, cropped or packed at once (default: one a core, 4 at most)
+  --backend local|ray  where that is done: on this machine, or on the nodes of a Ray cluster (docs/scale.md; default: local)
+  --ray_address H:PORT a Ray cluster that this machine is a node of (default: one of its own)
   --ngpu N             graphics cards for training (default: 0)
   --seed N             of training (default: the training configuration's)
   --exp DIR            where models and results are written (default: WORK/exp/NAME)
@@ -57,12 +59,12 @@ fail() { # a mistake in the command line
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
     data_args mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
-    lm_text noise baselines shards)
+    lm_text noise baselines shards backend ray_address)
 recipe='' recipe_dir='' data='' first=1 last='' ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$((cores > 4 ? 4 : cores))"
 train_config='' decode_config='' train_args='' data_args=''
 mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
-token_type=jamo vocab_size='' lm_text='' noise='' remember=true shards=false
+token_type=jamo vocab_size='' lm_text='' noise='' remember=true shards=false backend=local ray_address=''
 BASELINES=(audio_only lip_only concatenation constant_weight lipnet) # those of avsr/training/baselines.py
 baselines="${BASELINES[*]}"
 min_seconds=0.4 max_seconds=20 min_face=0.5
@@ -115,6 +117,7 @@ set_option() { # set_option NAME [VALUE]
         seed) seed="$(whole_number "$1" "$2" 0)" ;;
         mouth_only) mouth_only="$(one_of "$1" "$2" true false)" ;;
         half) half="$(one_of "$1" "$2" true false)" ;;
+        backend) backend="$(one_of "$1" "$2" local ray)" ;;
         shards) shards="$(one_of "$1" "$2" true false)" ;;
         ready_clips) ready_clips="$(one_of "$1" "$2" true false)" ;;
         speech) speech="$(one_of "$1" "$2" true false)" ;;

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from avsr.backends import Work, work_off
 from avsr.benchmark.conditions import Cell, Conditions, Corruption, read_conditions
 from avsr.benchmark.listen import VERSION, Plan, frame_counts, kept_path, listen, read_kept
 from avsr.benchmark.materials import Materials
 from avsr.benchmark.read import GREEDY, MODES, System, cell_path, read_cell
 from avsr.decoding.search import DecodeOptions
 from avsr.errors import AvsrError, ModelError
-from avsr.processes import progress, work_off
 from avsr.tables import write_lines
 
 CACHE = "cache"
@@ -87,7 +87,8 @@ def run(
     )  # fmt: skip
     frame_counts(plan)
     _listen(table.cells, plan, nj)
-    _work("cells", list(table.cells), lambda cell: cell_path(plan, cell).exists(), read_cell, (plan, systems, options), nj)
+    cells = Work("cells", read_cell, (plan, systems, options), plan.cache)
+    _work(cells, list(table.cells), lambda cell: cell_path(plan, cell).exists(), nj)
     texts, weights = {}, {}
     for cell in table.cells:
         found = json.loads(cell_path(plan, cell).read_text(encoding="utf-8"))
@@ -135,21 +136,16 @@ def _listen(cells: Sequence[Cell], plan: Plan, nj: int) -> None:
     def done(job: tuple[str, Corruption]) -> bool:
         return all(kept_path(plan, model, *job).exists() for model in plan.models)
 
-    _work("streams", jobs, done, listen, (plan,), nj)
+    _work(Work("streams", listen, (plan,), plan.cache), jobs, done, nj)
 
 
-def _work(what: str, jobs: list, done: Callable[[Any], bool], work: Callable, arguments: tuple, nj: int) -> None:
+def _work(work: Work, jobs: list, done: Callable[[Any], bool], nj: int) -> None:
     waiting = [job for job in jobs if not done(job)]
-    failed = []
-    with progress(what, len(jobs), len(jobs) - len(waiting)) as advance:
-        for job, reason in work_off(waiting, work, arguments, nj):
-            if reason:
-                failed.append((job, reason))
-            advance()
+    failed = [(job, reason) for job, reason in work_off(work, waiting, nj=nj, kept=len(jobs) - len(waiting)) if reason]
     if failed:
         job, reason = failed[0]
         name = job.name if isinstance(job, Cell) else f"{job[0]} {job[1].kind}"
-        raise AvsrError(f"{len(failed)} of {len(jobs)} {what} could not be measured; {name}: {reason}")
+        raise AvsrError(f"{len(failed)} of {len(jobs)} {work.what} could not be measured; {name}: {reason}")
 
 
 def _own_options(path: Path):

@@ -7,9 +7,10 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from avsr.backends import LOCAL, Backend, Work, work_off
 from avsr.errors import AvsrError, LabelError, MediaError
 from avsr.files import VIDEO_SUFFIXES, files_under
-from avsr.processes import KILLED, progress, work_off
+from avsr.processes import KILLED
 from avsr.tables import read_media_scp, write_lines
 
 VERSION = 1  # of the crop's geometry: raised when it changes, so that older crops are made anew
@@ -43,9 +44,9 @@ class CropReport:
 
 
 def crop_data_dir(
-    data_dir: str | os.PathLike, out_dir: str | os.PathLike, *, nj: int = 2, mouth_only: bool = False
+    data_dir: str | os.PathLike, out_dir: str | os.PathLike, *, nj: int = 2, mouth_only: bool = False, backend: Backend = LOCAL
 ) -> CropReport:
-    """Crop every utterance of data_dir/media.scp (`utt path` or `utt path start end`) with `nj` processes.
+    """Crop every utterance of data_dir/media.scp (`utt path` or `utt path start end`), `nj` at once.
 
     Writes out_dir/mouth/<utt>.mp4 and .json, out_dir/wav/<utt>.flac where there is sound, and over the utterances that
     worked video.scp, wav.scp, utt2dur (seconds of the mouth clip), utt2face (mean confidence); the others are in
@@ -54,11 +55,11 @@ def crop_data_dir(
     """
     entries = read_media_scp(Path(data_dir) / "media.scp")
     jobs = [Job(entry.utt_id, entry.media, entry.start or 0.0, entry.end) for entry in entries]
-    return _crop(jobs, Path(out_dir), nj, mouth_only)
+    return _crop(jobs, Path(out_dir), nj, mouth_only, backend)
 
 
 def crop_folder(
-    folder: str | os.PathLike, out_dir: str | os.PathLike, *, nj: int = 2, mouth_only: bool = False
+    folder: str | os.PathLike, out_dir: str | os.PathLike, *, nj: int = 2, mouth_only: bool = False, backend: Backend = LOCAL
 ) -> CropReport:
     """Crop every video under `folder` (by suffix), as `crop_data_dir` does; an utterance is named after its path.
 
@@ -71,7 +72,7 @@ def crop_folder(
     videos = [path for path in files_under(folder, VIDEO_SUFFIXES) if made not in path.resolve().parents]
     if not videos:
         raise MediaError(f"{folder}: holds no video ({' '.join(sorted(VIDEO_SUFFIXES))}); give a folder that does.")
-    report = _crop(_named(videos, folder), out_dir, nj, mouth_only)
+    report = _crop(_named(videos, folder), out_dir, nj, mouth_only, backend)
     if not report.made + report.kept:
         raise MediaError(f"{folder}: not one of its {len(videos)} videos could be used; see why in {out_dir / 'failed.tsv'}.")
     return report
@@ -103,9 +104,7 @@ def _printable(text: object) -> str:
     return unicodedata.normalize("NFC", str(text).encode("utf-8", "backslashreplace").decode())
 
 
-def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> CropReport:
-    if nj < 1:
-        raise AvsrError(f"nj is {nj}; give the number of processes, 1 or more.")
+def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool, backend: Backend) -> CropReport:
     for job in jobs:
         if "/" in job.utt or job.utt.startswith("."):
             raise LabelError(f"utterance {job.utt} cannot name a file; take '/' and a leading '.' out of its id.")
@@ -113,18 +112,16 @@ def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> CropRepo
         (out_dir / name).mkdir(parents=True, exist_ok=True)
     waiting = [job for job in jobs if not _finished(job, out_dir, mouth_only)]
     report = CropReport(kept=len(jobs) - len(waiting))
-    if waiting and not mouth_only:
-        from avsr.lips.face_model import face_model_path
+    from avsr.lips.face_model import face_model_path
 
-        face_model_path()  # fetched once, here, and not by every worker at the same time
+    ready = None if mouth_only else face_model_path
+    work = Work("mouth clips", crop_one, (out_dir, mouth_only), out_dir, reads=tuple(job.path for job in waiting[:1]), ready=ready)
     failed = {}
-    with progress("mouth clips", len(jobs), report.kept) as advance:
-        for job, reason in work_off(waiting, crop_one, (out_dir, mouth_only), nj):
-            if reason:
-                failed[job.utt] = _KILLED if reason == KILLED else reason
-            else:
-                report.made += 1
-            advance()
+    for job, reason in work_off(work, waiting, nj=nj, kept=report.kept, backend=backend):
+        if reason:
+            failed[job.utt] = _KILLED if reason == KILLED else reason
+        else:
+            report.made += 1
     report.failed = [(job.utt, job.path, failed[job.utt]) for job in jobs if job.utt in failed]
     _write_tables([job for job in jobs if job.utt not in failed], report, out_dir)
     return report

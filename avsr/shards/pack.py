@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from avsr.backends import LOCAL, Backend, Work, work_off
 from avsr.errors import AvsrError, LabelError, MediaError
 from avsr.files import digest, replace_file, written_beside
 from avsr.large_tables import LargeTable
 from avsr.media.audio import SAMPLE_RATE
-from avsr.processes import progress, work_off
 from avsr.shards.index import INDEX, MANIFEST, Index, Manifest, Shard, join_indices, make_index, parse_index, parse_manifest
 from avsr.tables import write_lines
 
@@ -26,12 +26,14 @@ TABLES = ("text", "utt2spk", "align", "video.scp", "wav.scp", "shape.scp")
 _PARTS = ".parts"  # of shards that are finished, until all are
 
 
-def pack_split(data: Path, out: Path, *, size: int = 500, seed: int = 1, nj: int = 1, raw: bool = False) -> Manifest:
+def pack_split(
+    data: Path, out: Path, *, size: int = 500, seed: int = 1, nj: int = 1, raw: bool = False, backend: Backend = LOCAL
+) -> Manifest:
     """Pack the data directory of a split into `out`, utterances in an order drawn by `seed`: each shard is a fair sample.
 
     Args:
         size: utterances a shard.
-        nj: processes.
+        nj: shards at once.
         raw: pictures and sound as they are decoded, in some ten times the space, so that training need not decode them.
 
     What cannot be packed is left out, and listed with the reason in failed.tsv.
@@ -55,11 +57,10 @@ def pack_split(data: Path, out: Path, *, size: int = 500, seed: int = 1, nj: int
     # Rows of `text`, which each process looks up in the tables for itself.
     jobs = [(number, first, order[first : first + size]) for number, first in enumerate(range(0, len(order), size))]
     waiting = [job for job in jobs if not _part(out, state, job[0]).exists()]
-    with progress(f"shards of {data.name}", len(jobs), len(jobs) - len(waiting)) as advance:
-        for (number, *_), reason in work_off(waiting, _pack_shard, (data, out, state, raw), nj):
-            if reason is not None:
-                raise AvsrError(f"{out / shard_name(number)}: could not be written ({reason}); run the command again.")
-            advance()
+    work = Work(f"shards of {data.name}", _pack_shard, (data, out, state, raw), out, reads=(data / "text",))
+    for (number, *_), reason in work_off(work, waiting, nj=nj, kept=len(jobs) - len(waiting), backend=backend):
+        if reason is not None:
+            raise AvsrError(f"{out / shard_name(number)}: could not be written ({reason}); run the command again.")
     return _finish(out, state, len(jobs), tables)
 
 
@@ -69,7 +70,8 @@ def shard_name(number: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _tables(data: Path) -> dict[str, LargeTable]:
+def _tables(data: Path, state: str = "") -> dict[str, LargeTable]:
+    """Those of a split. `state`: theirs, for a process that outlives them (see `_state`)."""
     return {name: LargeTable(data / name) for name in TABLES if (data / name).exists()}
 
 
@@ -95,7 +97,7 @@ def _part(out: Path, state: str, number: int) -> Path:
 def _pack_shard(job: tuple[int, int, np.ndarray], data: Path, out: Path, state: str, raw: bool) -> str | None:
     """Write one shard, then its part of the index, which says that it is whole."""
     number, first, rows = job
-    tables, placed, failed = _tables(data), [], ["utt\treason"]
+    tables, placed, failed = _tables(data, state), [], ["utt\treason"]
     with written_beside(out / shard_name(number)) as temporary, open(temporary, "wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             for place, row in enumerate(rows.tolist()):

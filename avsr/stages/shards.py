@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from avsr.backends import add_backend_options, open_backend
 from avsr.errors import AvsrError
 from avsr.stages.command import run_main
 
@@ -22,17 +23,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--raw", action="store_true", help="pictures and sound as decoded: ten times the space, half the time to load")
     parser.add_argument("--nj", type=int, default=2, help="processes (default: %(default)s)")
     parser.add_argument("--splits", nargs="+", default=("train", "dev"), help="default: train dev")
+    add_backend_options(parser)
     args = parser.parse_args(arguments)
     for name, least in (("size", 1), ("seed", 0), ("nj", 1)):
         if getattr(args, name) < least:
             raise AvsrError(f"--{name} {getattr(args, name)}: give {least} or more.")
     from avsr.shards.pack import pack_split
 
-    for split in args.splits:
-        made = pack_split(args.data / split, args.out / split, size=args.size, seed=args.seed, nj=args.nj, raw=args.raw)
-        size, failed = sum(shard.bytes for shard in made.shards), (args.out / split / "failed.tsv").read_text("utf-8").count("\n") - 1
-        left_out = f", {failed} left out: see {args.out / split / 'failed.tsv'}" if failed else ""
-        print(f"{split}: {made.utterances} utterances ({made.seconds / 3600:.2f} h) in {len(made.shards)} shards, {size / 1e6:.1f} MB{left_out}")
+    with open_backend(args.backend, args.ray_address, nj=args.nj, out=args.out) as backend:
+        for split in args.splits:
+            options = {"size": args.size, "seed": args.seed, "nj": args.nj, "raw": args.raw, "backend": backend}
+            made = pack_split(args.data / split, args.out / split, **options)
+            size, failed = sum(shard.bytes for shard in made.shards), (args.out / split / "failed.tsv").read_text("utf-8").count("\n") - 1
+            left_out = f", {failed} left out: see {args.out / split / 'failed.tsv'}" if failed else ""
+            print(f"{split}: {made.utterances} utterances ({made.seconds / 3600:.2f} h) in {len(made.shards)} shards, {size / 1e6:.1f} MB{left_out}")
     return 0
 
 

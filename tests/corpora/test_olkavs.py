@@ -39,7 +39,7 @@ LAST = "lip_J_2_M_02_C904_A_001"
 @pytest.fixture
 def here(monkeypatch) -> None:
     """Sessions are cut in this process: starting others takes longer than cutting."""
-    monkeypatch.setattr(make, "work_off", lambda jobs, work, arguments, nj: ((job, work(job, *arguments)) for job in jobs))
+    monkeypatch.setattr(make, "work_off", lambda work, jobs, **_: ((job, work.function(job, *work.arguments)) for job in jobs))
 
 
 def tree(folder: Path) -> dict[str, str]:

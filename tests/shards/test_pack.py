@@ -59,8 +59,8 @@ def test_webdataset_reads_them(shards):
 def test_killed_it_goes_on_to_the_same_bytes(dump, shards, tmp_path, monkeypatch, nj):
     done, real = [], pack.work_off
 
-    def killed(jobs, *others):
-        for result in real(jobs, *others):
+    def killed(work, jobs, **options):
+        for result in real(work, jobs, **options):
             done.append(result)
             yield result
             if len(done) == 3:
@@ -72,7 +72,7 @@ def test_killed_it_goes_on_to_the_same_bytes(dump, shards, tmp_path, monkeypatch
     assert not (tmp_path / "train" / MANIFEST).exists()
     (tmp_path / "train" / "shard-000099.tar").write_bytes(b"of a run with smaller shards")
     begun = []
-    monkeypatch.setattr(pack, "work_off", lambda jobs, *others: begun.extend(jobs) or real(jobs, *others))
+    monkeypatch.setattr(pack, "work_off", lambda work, jobs, **options: begun.extend(jobs) or real(work, jobs, **options))
     pack_split(dump / "train", tmp_path / "train", size=4, nj=nj)
     assert 0 < (count := len(begun)) <= 5, "what was finished is not packed again"
     assert hashes(tmp_path / "train") == hashes(shards / "train")

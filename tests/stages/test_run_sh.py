@@ -54,6 +54,8 @@ def run_sh(*arguments: str, **options) -> subprocess.CompletedProcess:
         (["--recipe", "grid", "--test_sets", "a/b"], "--test_sets a/b: give names of splits"),
         (["--recipe", "grid", "--seed", "x"], "--seed x: give a whole number, 0 or more."),
         (["--recipe", "grid", "--modes", "av sound"], "--modes sound: it can be one of av audio lip av_muted."),
+        (["--recipe", "grid", "--backend", "slurm"], "--backend slurm: it can be one of local ray."),
+        (["--recipe", "mini_ko", "--ray_address", "auto"], "--ray_address: only --backend ray works with a cluster; give that too."),
         (["--recipe", "grid", "--shards", "yes"], "--shards yes: it can be one of true false."),
         (["--recipe", "grid", "--baselines", "a/b"], "--baselines a/b: give names of baselines"),
         (["--recipe", "grid", "--baselines", "lipnet lstm"], "--baselines lstm: it can be one of audio_only lip_only"),

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from avsr.backends import LOCAL, Backend, Work, add_backend_options, open_backend, work_off
 from avsr.corpora.datadir import Utterance, write_data_dir
 from avsr.corpora.labels import Failure, nothing_usable
 from avsr.corpora.olkavs.cut import COLUMNS, Record, cut_session, read_record, record_path, source_of, write_record
@@ -16,7 +17,7 @@ from avsr.corpora.olkavs.index import TRAINING, VALIDATION, Index, Session, inde
 from avsr.corpora.olkavs.report import write_report
 from avsr.corpora.splits import Splits, by_speaker, rank
 from avsr.errors import AvsrError, LabelError
-from avsr.processes import KILLED, progress, work_off
+from avsr.processes import KILLED
 from avsr.stages.command import run_main
 from avsr.tables import write_table
 
@@ -35,6 +36,7 @@ def make_corpus(
     dev_fraction: float = 0.05,
     test_fraction: float = 0.05,
     spool: Path | None = None,
+    backend: Backend = LOCAL,
 ) -> Splits:
     """Cut every session of the archives under `source` that is not cut yet, and write train, dev and test into `out`.
 
@@ -55,7 +57,11 @@ def make_corpus(
     out.mkdir(parents=True, exist_ok=True)
     for left in [*out.glob("sound/*/.*"), *out.glob(f"{record_path(out, '').parent.name}/.*")]:
         left.unlink()  # what was being written when everything was killed
-    _cut_all(index.sessions, out, nj, boxes, spool or out)
+    from avsr.lips.face_model import face_model_path
+
+    ready = None if boxes else face_model_path
+    work = Work("sessions", cut_session, (out, boxes, spool or out), out, reads=(source,), ready=ready)
+    _cut_all(index.sessions, work, boxes, nj, backend)
     records = {session.name: _record(session, out) for session in index.sessions}
     utterances = {
         entry["id"]: (Utterance(entry["id"], record.speaker, out / entry["mouth"], entry["text"]), record, entry)
@@ -78,16 +84,14 @@ def make_corpus(
     return splits
 
 
-def _cut_all(sessions: Sequence[Session], out: Path, nj: int, boxes: bool, spool: Path) -> None:
-    waiting = [session for session in sessions if not _finished(session, out, boxes)]
-    with progress("sessions", len(sessions), len(sessions) - len(waiting)) as advance:
-        for session, reason in work_off(waiting, cut_session, (out, boxes, spool), nj):
-            if reason is not None:
-                why = f"{session.label}: {_KILLED if reason == KILLED else reason}."
-                record = Record(source_of(session, boxes), session.official, str(session.label), whole=False)
-                record.failed.append((session.name, str(session.label), why))
-                write_record(record, out, session.name)
-            advance()
+def _cut_all(sessions: Sequence[Session], work: Work, boxes: bool, nj: int, backend: Backend) -> None:
+    waiting = [session for session in sessions if not _finished(session, work.out, boxes)]
+    for session, reason in work_off(work, waiting, nj=nj, kept=len(sessions) - len(waiting), backend=backend):
+        if reason is not None:
+            why = f"{session.label}: {_KILLED if reason == KILLED else reason}."
+            record = Record(source_of(session, boxes), session.official, str(session.label), whole=False)
+            record.failed.append((session.name, str(session.label), why))
+            write_record(record, work.out, session.name)
 
 
 def _finished(session: Session, out: Path, boxes: bool) -> bool:
@@ -148,17 +152,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dev_fraction", type=float, default=0.05, help="of the speakers, with --split speaker (%(default)s)")
     parser.add_argument("--test_fraction", type=float, default=0.05, help="likewise (%(default)s)")
     parser.add_argument("--spool", type=Path, help="folder for a packed video while it is read (default: OUT)")
+    add_backend_options(parser)
     args = parser.parse_args(arguments)
-    splits = make_corpus(
-        args.source,
-        args.out,
-        nj=args.nj,
-        boxes=args.boxes,
-        split_by=args.split,
-        dev_fraction=args.dev_fraction,
-        test_fraction=args.test_fraction,
-        spool=args.spool,
-    )
+    with open_backend(args.backend, args.ray_address, nj=args.nj, out=args.out) as backend:
+        splits = make_corpus(
+            args.source,
+            args.out,
+            nj=args.nj,
+            boxes=args.boxes,
+            split_by=args.split,
+            dev_fraction=args.dev_fraction,
+            test_fraction=args.test_fraction,
+            spool=args.spool,
+            backend=backend,
+        )
     print(", ".join(f"{split} {len(chosen)}" for split, chosen in splits.items()) + f" utterances; see {args.out / 'data_report.md'}")
     return 0
 

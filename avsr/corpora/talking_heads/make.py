@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from avsr.backends import LOCAL, Backend, Work, work_off
 from avsr.corpora.datadir import Utterance, write_data_dir
 from avsr.corpora.labels import watched
 from avsr.corpora.talking_heads.corpus import (
@@ -25,7 +26,6 @@ from avsr.corpora.talking_heads.corpus import (
 )
 from avsr.corpora.talking_heads.utterance import RECORDS, VERSION, Job, make_utterance, order_of
 from avsr.errors import AvsrError
-from avsr.processes import progress, work_off
 from avsr.tables import write_lines, write_table
 
 MANIFEST = "manifest.json"
@@ -47,8 +47,8 @@ class MadeReport:
         return f"{self.made} utterances made, {self.kept} were there: {total} in all; hash {self.hash[:16]}."
 
 
-def make_corpus(order: Order, out: Path, *, nj: int = 2) -> MadeReport:
-    """Make the corpus under `out` with `nj` processes; what an interrupted run with the same order has made is kept.
+def make_corpus(order: Order, out: Path, *, nj: int = 2, backend: Backend = LOCAL) -> MadeReport:
+    """Make the corpus under `out`, `nj` utterances at once; what an interrupted run with the same order has made is kept.
 
     Layout `data`: train, dev, test and test_seen with Kaldi's tables; mouth/, shape/ (avsr.lips.mouth_shape) and wav/, or
     face/ with the sound inside where whole faces are asked for; no wav/ without sound. Layout `lipnet`: s1/video,
@@ -57,19 +57,13 @@ def make_corpus(order: Order, out: Path, *, nj: int = 2) -> MadeReport:
     Raises AvsrError where `out` holds something else, the order cannot be carried out, or an utterance cannot be made
     (failed.tsv lists all of those).
     """
-    if nj < 1:
-        raise AvsrError(f"nj is {nj}; give the number of processes, 1 or more.")
     out = Path(out)
     _claim(out)
     jobs = plan_jobs(plan(order), order)
     waiting = _waiting(jobs, order, out)
-    _prepare(waiting)
-    failed = {}
-    with progress("utterances", len(jobs), len(jobs) - len(waiting)) as advance:
-        for job, reason in work_off(waiting, make_utterance, (order, out), nj):
-            if reason:
-                failed[job.item.utt] = reason
-            advance()
+    work = Work("utterances", make_utterance, (order, out), out, ready=_needed(waiting))
+    done = work_off(work, waiting, nj=nj, kept=len(jobs) - len(waiting), backend=backend)
+    failed = {job.item.utt: reason for job, reason in done if reason}
     write_lines(out / "failed.tsv", ["utt\treason", *(f"{utt}\t{failed[utt]}" for utt in sorted(failed))])
     if failed:
         first = min(failed)
@@ -160,12 +154,13 @@ def _read_record(out: Path, utt: str) -> dict:
     return record if isinstance(record, dict) else {}
 
 
-def _prepare(jobs: Sequence[Job]) -> None:
-    """What all workers need is put together here once, and what is missing is said once."""
-    if any(job.item.shipped is None for job in jobs):
-        from avsr.corpora.talking_heads.kokoro import model_path
+def _needed(jobs: Sequence[Job]) -> Callable[[], object] | None:
+    """What puts together what all workers need."""
+    if all(job.item.shipped is not None for job in jobs):
+        return None
+    from avsr.corpora.talking_heads.kokoro import model_path
 
-        model_path()
+    return model_path
 
 
 def _write_tables(jobs: Sequence[Job], records: dict[str, dict], order: Order, out: Path) -> None:

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from avsr.backends import LOCAL, Backend, Work, add_backend_options, open_backend, work_off
 from avsr.corpora.talking_heads.corpus import rng_for
 from avsr.corpora.talking_heads.quiet import KINDS, quiet_motion
 from avsr.errors import AvsrError
 from avsr.files import replace_file
 from avsr.lips.mouth_clip import FPS, MouthClip, save_mouth_clip
-from avsr.processes import KILLED, progress, work_off
+from avsr.processes import KILLED
 from avsr.stages.command import run_main
 from avsr.tables import write_table
 
@@ -48,25 +49,22 @@ class QuietOrder:
             raise AvsrError(f"seed {self.seed}: give 0 or more.")
 
 
-def make_quiet(order: QuietOrder, out: Path, *, nj: int = 2) -> str:
-    """Make the clips under `out` with `nj` processes; what an interrupted run of the same order has made is kept.
+def make_quiet(order: QuietOrder, out: Path, *, nj: int = 2, backend: Backend = LOCAL) -> str:
+    """Make the clips under `out`, `nj` at once; what an interrupted run of the same order has made is kept.
 
     Writes mouth/<kind>-<number>.mp4 and .json, or face/<kind>-<number>.mp4, and the tables video.scp and utt2kind.
     Returns the hash of all clips. AvsrError where `out` holds another order's, or a clip cannot be made.
     """
     out = Path(out)
-    if nj < 1:
-        raise AvsrError(f"nj is {nj}; give the number of processes, 1 or more.")
     _claim(order, out)
     kinds = list(KINDS)
     names = [f"{kinds[number % len(kinds)]}-{number + 1:06d}" for number in range(order.clips)]
     waiting = [name for name in names if not _clip(out, name, order).with_suffix(".json").exists()]
-    with progress("quiet clips", len(names), len(names) - len(waiting)) as advance:
-        for name, reason in work_off(waiting, make_clip, (order, out), nj):
-            if reason:
-                what = "its process was killed, most often for lack of memory: give a smaller --nj" if reason == KILLED else reason
-                raise AvsrError(f"{name} cannot be made ({what}); what is finished is kept, run the same command again.")
-            advance()
+    work = Work("quiet clips", make_clip, (order, out), out)
+    for name, reason in work_off(work, waiting, nj=nj, kept=len(names) - len(waiting), backend=backend):
+        if reason:
+            what = "its process was killed, most often for lack of memory: give a smaller --nj" if reason == KILLED else reason
+            raise AvsrError(f"{name} cannot be made ({what}); what is finished is kept, run the same command again.")
     paths = {name: _clip(out, name, order) for name in names}
     write_table(out / "video.scp", {name: str(path.absolute()) for name, path in paths.items()})
     write_table(out / "utt2kind", {name: name.rpartition("-")[0] for name in names})
@@ -147,9 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="other seeds, other people (default: %(default)s)")
     parser.add_argument("--full_face", action="store_true", help="whole faces with silent sound, not mouth clips")
     parser.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    add_backend_options(parser)
     args = parser.parse_args(arguments)
     order = QuietOrder(args.clips, args.seconds, args.seed, args.full_face)
-    total = make_quiet(order, args.out, nj=args.nj)
+    with open_backend(args.backend, args.ray_address, nj=args.nj, out=args.out) as backend:
+        total = make_quiet(order, args.out, nj=args.nj, backend=backend)
     print(f"{order.clips} clips of people who do not speak, {order.clips * order.seconds / 60:.1f} minutes; hash {total[:16]}.")
     return 0
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# local/data.sh OPTIONS OUT NJ: the corpus that `avsr synth` makes by the options in the file OPTIONS.
+# local/data.sh OPTIONS OUT NJ [MORE...]: the corpus that `avsr synth` makes by the options in the file OPTIONS, and by MORE.
 set -euo pipefail
 
 if [[ ! -f "$1" ]]; then
@@ -8,4 +8,4 @@ if [[ ! -f "$1" ]]; then
     exit 1
 fi
 read -ra options <<<"$(sed 's/#.*//' "$1" | tr '\n' ' ')"
-exec python -m avsr.cli synth --out "$2" --nj "$3" "${options[@]}"
+exec python -m avsr.cli synth --out "$2" --nj "$3" "${options[@]}" "${@:4}"
