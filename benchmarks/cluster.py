@@ -1,14 +1,16 @@
-"""The caption server's workers on a Ray cluster: what it takes beyond processes, and how soon a job goes on whose node is killed.
+"""A Ray cluster beside processes: the caption server's workers, a node of theirs that is killed, and the cropping of clips.
 
     python -m benchmarks.cluster --work DIR [--model ZIP] [--only PART]
 
 The clip is that of `benchmarks.server`. First a server with processes and one with a Ray cluster of this machine alone caption it in turn; then a
-cluster of two nodes on this machine loses the one on which it is read, five times.
+cluster of two nodes on this machine loses the one on which it is read, five times. Last (`--only tasks`) copies of the clip are cropped by two processes
+and by two nodes in turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import time
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from tests.app.test_kills import check_whole
 
 _CLIP = 10.0  # seconds
 _PATIENCE = 1800.0  # seconds
+_COPIES, _TURNS = 24, 3  # of the clip, to crop; and how often all of them are
 
 
 def _below(process: int) -> list[int]:
@@ -98,6 +101,42 @@ def measure_nodes(work: Path, model: Path, clip: bytes) -> list[str]:
     return [f"a node killed while a 10 s clip is read, {len(ids)} times: all done once, {len(texts)} different captions; after the kill {told}"]
 
 
+def measure_tasks(work: Path, model: Path, clip: bytes) -> list[str]:
+    """The clip's copies cropped by two processes and on two nodes of one CPU each, in turn; the first turn, in which workers load, is told apart."""
+    from avsr.backends import LOCAL, Backend
+    from avsr.lips.folder import crop_folder
+    from tests.app.ray_nodes import started_nodes
+
+    videos = work / "copies"
+    videos.mkdir(exist_ok=True)
+    for number in range(_COPIES):
+        (videos / f"{number:02d}.mp4").write_bytes(clip)
+
+    def seconds(name: str, backend: Backend) -> float:
+        shutil.rmtree(work / name, ignore_errors=True)
+        began = time.perf_counter()
+        report = crop_folder(videos, work / name, nj=2, backend=backend)
+        assert report.made == _COPIES, report
+        return time.perf_counter() - began
+
+    with started_nodes(2):
+        from avsr.ray_tasks import RayBackend
+
+        backends: dict[str, Backend] = {"local": LOCAL, "ray": RayBackend()}
+        first = {name: seconds(name, backend) for name, backend in backends.items()}
+        times = {name: [] for name in backends}
+        for _ in range(_TURNS):
+            for name, backend in backends.items():
+                times[name].append(seconds(name, backend))
+    clips = [sorted((path.name, path.read_bytes()) for path in (work / name / "mouth").iterdir()) for name in backends]
+    ratios = [ray / local for local, ray in zip(times["local"], times["ray"])]
+    return [
+        f"{_COPIES} copies of the {_CLIP:.0f} s clip cropped, two at once, medians of {_TURNS} turns: processes {statistics.median(times['local']):.1f} s, Ray "
+        f"{statistics.median(times['ray']):.1f}, ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); the first turn {first['local']:.1f} "
+        f"and {first['ray']:.1f}; the clips are {'the same bytes' if clips[0] == clips[1] else 'DIFFERENT'}",
+    ]
+
+
 def _seen(client: httpx.Client, id: str, what: str) -> None:
     """Wait for a state of a video, or a step of what is done with it."""
 
@@ -116,13 +155,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for the clip and the servers' files")
     parser.add_argument("--model", type=Path, help="packed model; the usual one if left out")
-    parser.add_argument("--only", choices=("turns", "nodes"), help="one of the two")
+    parser.add_argument("--only", choices=("turns", "nodes", "tasks"), help="one of the three")
     args = parser.parse_args(argv)
     model = args.model or find_model()
     args.work.mkdir(parents=True, exist_ok=True)
     clip = ten_seconds(talking_video(args.work, seconds=_CLIP), args.work / "clip.mp4").read_bytes()
     print(f"{describe_machine()}; {describe_commit()}; {model.name}", flush=True)
-    for name, measure in {"turns": measure_turns, "nodes": measure_nodes}.items():
+    for name, measure in {"turns": measure_turns, "nodes": measure_nodes, "tasks": measure_tasks}.items():
         if args.only in (None, name):
             print("\n".join(measure(args.work, model, clip)), flush=True)
     return 0
