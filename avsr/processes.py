@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +17,7 @@ Job = TypeVar("Job")
 
 KILLED = "killed its process"
 ONE_THREAD = ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_LINE = 60.0  # seconds between two lines in a log
 _AHEAD = 4  # jobs handed out for each worker, so that none waits and no queue of a million is pickled
 
 
@@ -85,11 +88,40 @@ def _for_worker() -> Iterator[None]:
 
 @contextmanager
 def progress(what: str, total: int, finished: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr over all of `what` (a word for what is counted); gives the function that advances it by one."""
+    """A bar on stderr over all of `what` (a word for what is counted), or, where that is no terminal but a log, a line a minute and one at
+    the end; gives the function that advances it by one."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield LogLines(what, total, finished).advance
+        return
     columns = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()]
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=total, completed=finished)
         yield lambda: bar.advance(task)
+
+
+class LogLines:
+    """What is done of all, as lines on stderr. `clock`: seconds."""
+
+    def __init__(self, what: str, total: int, finished: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._what, self._total, self._before, self._done, self._clock = what, total, finished, finished, clock
+        self._began = self._told = clock()
+
+    def advance(self) -> None:
+        """One more is done."""
+        self._done += 1
+        now = self._clock()
+        if self._done < self._total and now - self._told < _LINE:
+            return
+        self._told = now
+        taken = now - self._began
+        left = taken / (self._done - self._before) * (self._total - self._done)
+        when = f"{_minutes(left)} left" if left else f"{_minutes(taken)} taken"
+        print(f"{self._what} {self._done} of {self._total}, {when}", file=sys.stderr, flush=True)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"

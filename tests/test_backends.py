@@ -48,7 +48,7 @@ def test_processes_of_this_machine(tmp_path, capsys):
     naps = [0.3, 0.0, 0.1]
     found = list(work_off(Work("naps", nap, (tmp_path,), tmp_path), naps, nj=2, kept=4))
     assert found == [(0.3, None), (0.0, "it was not tired"), (0.1, None)]
-    assert {path.name for path in tmp_path.iterdir()} == {"0.3", "0.0", "0.1"} and "7/7" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"0.3", "0.0", "0.1"} and "naps 7 of 7" in capsys.readouterr().err
     with pytest.raises(AvsrError, match="no room for 1; make some"):
         list(work_off(Work("naps", full, (tmp_path,), tmp_path), [1], nj=1))
 

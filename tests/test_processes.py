@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from avsr.processes import KILLED, in_processes
+from avsr.processes import KILLED, LogLines, in_processes, progress
 
 
 def write_name(name: str, folder: Path) -> str | None:
@@ -21,3 +21,19 @@ def test_a_job_that_kills_its_process_fails_alone(tmp_path):
     assert outcomes.pop("bad") == KILLED and outcomes.pop("odd") == "it is odd"
     assert set(outcomes) == {path.name for path in tmp_path.iterdir()} == set("abcdefghijk")
     assert set(outcomes.values()) == {None}
+
+
+def test_a_log_gets_a_line_a_minute_and_the_last_one(capsys):
+    now = [0.0]
+    lines = LogLines("clips", 10, 2, clock=lambda: now[0])
+    for _ in range(8):
+        now[0] += 25.0
+        lines.advance()
+    assert capsys.readouterr().err.splitlines() == ["clips 5 of 10, 2:05 left", "clips 8 of 10, 0:50 left", "clips 10 of 10, 3:20 taken"]
+
+
+def test_what_is_no_terminal_gets_lines(capsys):
+    with progress("clips", 2, 0) as advance:
+        advance()
+        advance()
+    assert capsys.readouterr().err == "clips 2 of 2, 0:00 taken\n"

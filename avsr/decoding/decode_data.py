@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avsr.errors import AvsrError, LabelError
+from avsr.processes import progress
 from avsr.tables import read_media_scp, write_lines
 
 if TYPE_CHECKING:
@@ -190,15 +191,10 @@ def _sha256(path: Path) -> str:
 
 def _shown(jobs: list[Job], total: int, what: str):
     """The jobs, with a bar on stderr over all there are."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total, completed=total - len(jobs))
+    with progress(what, total, total - len(jobs)) as advance:
         for job in jobs:
             yield job
-            bar.advance(task)
+            advance()
 
 
 def main(arguments: list[str] | None = None) -> int:
