@@ -143,9 +143,10 @@ class Link {
     this.peer.addEventListener("connectionstatechange", () => this.look());
   }
 
-  /** Whether their picture, and their sound, comes at the moment. */
+  /** Whether they send a picture ("video"), or sound ("audio"), by what was agreed: Chromium calls a track muted for ever that came after a rollback. */
   has(kind) {
-    return this.state === "connected" && this.stream.getTracks().some((track) => track.kind === kind && !track.muted && track.readyState === "live");
+    const comes = ({ receiver, currentDirection }) => receiver.track.kind === kind && ["sendrecv", "recvonly"].includes(currentDirection);
+    return this.state === "connected" && this.peer.getTransceivers().some(comes);
   }
 
   /** What goes to them. A track takes the place of the one before without a word between the two; one that is new or gone needs an offer. */
@@ -201,6 +202,7 @@ class Link {
         await this.peer.setLocalDescription();
         this.describe();
       }
+      this.mesh.tell(this.id);
     }
     for (const candidate of Array.isArray(candidates) ? candidates : []) {
       try {
@@ -214,7 +216,6 @@ class Link {
   take(track) {
     for (const other of this.stream.getTracks()) if (other.kind === track.kind && other !== track) this.stream.removeTrack(other);
     this.stream.addTrack(track);
-    track.onmute = track.onunmute = track.onended = () => this.mesh.tell(this.id);
     this.mesh.tell(this.id);
   }
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
 
 from avsr.app.live.client import told
 from avsr.app.live.protocol import BAD_MESSAGE, TOO_FAST, TOO_LARGE, Limits, Refused, read_control
@@ -17,6 +19,12 @@ from tests.app.live.test_room import Guest
 
 def signal(to: int, data: str) -> str:
     return json.dumps({"type": "signal", "to": to, "data": data})
+
+
+def flood(socket, text: str, count: int) -> None:
+    with suppress(ConnectionClosed):
+        for _ in range(count):
+            socket.send(text)
 
 
 def test_a_signal_is_for_one_has_no_number_and_is_not_told_again():
@@ -71,8 +79,7 @@ def test_signals_go_over_the_line_and_a_flood_ends_it(live_server):
         assert until(other, "signal") == {"type": "signal", "from": 1, "data": "v" * 20_000}
         other.send(signal(1, "back"))
         assert until(one, "signal") == {"type": "signal", "from": 2, "data": "back"}
-        for _ in range(2 * Limits().signals_a_minute):
-            one.send(signal(99, ""))
+        flood(one, signal(99, ""), 2 * Limits().signals_a_minute)
         assert closed_with(one) == (TOO_FAST, "too_fast")
         other.send('{"type": "rename", "name": "하은"}')
         assert until(other, "renamed")["name"] == "하은"
@@ -80,6 +87,5 @@ def test_signals_go_over_the_line_and_a_flood_ends_it(live_server):
 
 def test_signals_that_are_too_many_bytes_end_the_line(live_server):
     with enter(live_server, make_room(live_server)) as socket:
-        for _ in range(2 * Limits().burst // 30_000):
-            socket.send(signal(99, "v" * 30_000))
+        flood(socket, signal(99, "v" * 30_000), 2 * Limits().burst // 30_000)
         assert closed_with(socket) == (TOO_FAST, "too_fast")
