@@ -231,7 +231,7 @@ function stopRecording() {
 
 /** A recording from its beginning: at first, after a break, and where the server could not follow. */
 async function record() {
-  if (!line?.isOpen) return; // the next hello begins it
+  if (!line?.isIn) return; // the next hello begins it
   stopRecording();
   if (!byWebRtc) {
     recordPieces();
@@ -249,7 +249,7 @@ async function record() {
 
 /** The connection by WebRTC does not come about, or is lost: the same by the WebSocket, from now on. */
 function fallBack(from) {
-  if (from !== sender || !line?.isOpen) {
+  if (from !== sender || !line?.isIn) {
     from.close();
     return; // the next hello begins anew
   }

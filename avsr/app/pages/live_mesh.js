@@ -93,7 +93,6 @@ export class Mesh extends EventTarget {
       known?.close();
       const link = new Link(this, from, mine);
       this.links.set(from, link);
-      link.give(this.stream);
       this.tell(from);
     }
     if (yours !== this.end) this.greet(from);
@@ -128,19 +127,25 @@ class Link {
     this.polite = mesh.me > id;
     this.stream = new MediaStream(); // what comes from them
     this.state = "quiet"; // then connecting, connected, unreachable
-    this.senders = {};
-    this.found = []; // candidates that are still to be said
-    this.offering = false;
     this.ignoring = false;
     this.closed = false;
     this.tries = 0;
     this.timers = {};
     this.before = Promise.resolve();
+    this.begin();
+  }
+
+  begin() {
+    this.peer?.close();
+    this.senders = {};
+    this.found = []; // candidates that are still to be said
+    this.offering = false;
     this.peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
     this.peer.addEventListener("negotiationneeded", () => this.offer());
     this.peer.addEventListener("icecandidate", ({ candidate }) => candidate && this.find(candidate));
     this.peer.addEventListener("track", ({ track }) => this.take(track));
     this.peer.addEventListener("connectionstatechange", () => this.look());
+    this.give(this.mesh.stream);
   }
 
   /** Whether they send a picture ("video"), or sound ("audio"), by what was agreed: Chromium calls a track muted for ever that came after a rollback. */
@@ -162,14 +167,15 @@ class Link {
   }
 
   async offer() {
+    const { peer } = this;
     this.offering = true;
     try {
-      await this.peer.setLocalDescription();
-      this.describe();
+      await peer.setLocalDescription();
+      if (peer === this.peer) this.describe();
     } catch {
       // It is closed, or an offer of theirs has come first and is answered instead.
     } finally {
-      this.offering = false;
+      if (peer === this.peer) this.offering = false;
     }
   }
 
@@ -182,7 +188,9 @@ class Link {
 
   find(candidate) {
     if (this.found.push(candidate) > 1) return;
-    setTimeout(() => this.closed || this.mesh.say(this.id, { candidates: this.found.splice(0) }), TOGETHER_MS);
+    setTimeout(() => {
+      if (!this.closed && this.found.length) this.mesh.say(this.id, { candidates: this.found.splice(0) });
+    }, TOGETHER_MS);
   }
 
   /** One after the other: a candidate must not overtake the description that it belongs to. */
@@ -197,6 +205,8 @@ class Link {
       this.ignoring = collision && !this.polite;
       const late = description.type === "answer" && this.peer.signalingState !== "have-local-offer"; // to an offer that was said twice
       if (this.ignoring || late) return;
+      // A first offer that Chromium takes back while it looks for candidates may leave it without any: a fresh end answers instead.
+      if (collision && !this.peer.remoteDescription) this.begin();
       await this.peer.setRemoteDescription(description);
       if (description.type === "offer") {
         await this.peer.setLocalDescription();
