@@ -1,5 +1,5 @@
-// The others' pictures and sound, straight from browser to browser (WebRTC). The room's WebSocket passes on what they must know of each other,
-// unread; no other server is asked for anything. docs/live.md has the words that are exchanged.
+// The others' pictures and sound, straight from browser to browser (WebRTC). The room's WebSocket passes on, unread, what they must
+// know of each other; no other server is asked for anything. docs/live.md has the words that are exchanged.
 
 const PATIENCE_MS = 15_000; // after which a connection that has not come about is said to be none
 const AGAIN_MS = [2000, 5000, 15_000, 30_000, 60_000]; // before each new try
@@ -10,8 +10,8 @@ const BITS = 500_000; // of pictures, a second, to each of the others: they add 
 export const CAN_MESH = "RTCPeerConnection" in window;
 
 /**
- * All connections of a page, one to each of the others who wants one. Events: "change" with {id} where what is to be shown of somebody is another.
- * `send(id, text)` passes a text on to somebody, and may lose it.
+ * All connections of a page, one to each of the others who wants one. Events: "change" with {id} where what is to be shown of somebody is
+ * another. `send(id, text)` passes a text on to somebody, and may lose it.
  */
 export class Mesh extends EventTarget {
   constructor(send) {
@@ -148,7 +148,7 @@ class Link {
     this.give(this.mesh.stream);
   }
 
-  /** Whether they send a picture ("video"), or sound ("audio"), by what was agreed: Chromium calls a track muted for ever that came after a rollback. */
+  /** Whether they send a picture ("video"), or sound ("audio"), by what was agreed: after a rollback Chromium leaves tracks muted for ever. */
   has(kind) {
     const comes = ({ receiver, currentDirection }) => receiver.track.kind === kind && ["sendrecv", "recvonly"].includes(currentDirection);
     return this.state === "connected" && this.peer.getTransceivers().some(comes);
