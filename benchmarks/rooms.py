@@ -144,6 +144,7 @@ def browse(server: Server, room: str, video: Path, work: Path, seconds: float, t
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=[*fake, *files])
         page = browser.new_context(permissions=["camera", "microphone"]).new_page()
+        page.add_init_script("localStorage.setItem('avsr.live.faces', 'off')")  # browsers of one machine would decode each other
         page.goto(f"{server.url}/live?transport={transport}#{room}")
         page.fill("#name", "browser")
         page.press("#name", "Enter")

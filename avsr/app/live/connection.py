@@ -71,6 +71,7 @@ class Connection:
         now = self._clock()
         self._media = Pace(self._limits.bytes_a_second, self._limits.burst, now)
         self._controls = Pace(self._limits.controls_a_minute / 60, self._limits.controls_a_minute, now)
+        self._signals = Pace(self._limits.signals_a_minute / 60, self._limits.signals_a_minute, now)
 
     async def run(self) -> None:
         """Until one of both sides hangs up."""
@@ -111,9 +112,14 @@ class Connection:
             raise WebSocketDisconnect(message.get("code", GOING_AWAY))
         if message.get("text") is None:
             raise Refused(BAD_MESSAGE, "bad_message", "begin with a message of type join.")
-        if not self._controls.take(1, self._clock()):
-            raise Refused(TOO_FAST, "too_fast", f"{self._limits.controls_a_minute} messages with JSON a minute are taken; send fewer.")
-        return read_control(message["text"], self._limits)
+        control, now = read_control(message["text"], self._limits), self._clock()
+        signal = control["type"] == "signal"
+        if not (self._signals if signal else self._controls).take(1, now):
+            most = f"{self._limits.signals_a_minute} signals" if signal else f"{self._limits.controls_a_minute} other messages with JSON"
+            raise Refused(TOO_FAST, "too_fast", f"{most} a minute are taken; send fewer.")
+        if signal and not self._media.take(len(control.get("data", "")), now):
+            raise Refused(TOO_FAST, "too_fast", f"{self._limits.bytes_a_second} bytes a second are taken; send less.")
+        return control
 
     def _enter(self, control: dict[str, Any]) -> None:
         if control.pop("type") != "join":
@@ -138,6 +144,8 @@ class Connection:
             self._recognition.pause(self._room, person)
         elif kind == "rename":
             self._room.rename(person, control.get("name", ""), self._clock())
+        elif kind == "signal":
+            self._room.signal(person, control.get("to", 0), control.get("data", ""))
         elif kind == "leave":
             self._rooms.leave(self._room, person)
         else:

@@ -26,6 +26,7 @@ class Limits:
     """rooms: at once. participants: of a room. sessions: participants of all rooms.
     message_bytes: of a message with media. control_bytes: of one with JSON. bytes_a_second: of media of one participant on average, burst:
         and what may come at once. controls_a_minute: messages with JSON of one participant.
+    signal_bytes: of a message of type signal, and signals_a_minute: of one participant.
     join_seconds: in which a connection must say who it is. ticket_seconds: for which a ticket is good. away_seconds: for which a place is
         kept for a participant whose connection is lost. empty_seconds: for which an empty room is kept. idle_seconds: after which a room
         in which nothing is sent is closed.
@@ -42,6 +43,8 @@ class Limits:
     bytes_a_second: int = 1 << 20
     burst: int = 4 << 20
     controls_a_minute: int = 60
+    signal_bytes: int = 32 << 10
+    signals_a_minute: int = 600
     join_seconds: float = 10.0
     ticket_seconds: float = 60.0
     away_seconds: float = 60.0
@@ -77,6 +80,7 @@ _FIELDS: dict[str, dict[str, type]] = {
     "start": {"media": str},
     "pause": {},
     "rename": {"name": str},
+    "signal": {"to": int, "data": str},
     "leave": {},
 }
 
@@ -87,13 +91,15 @@ def read_control(text: str, limits: Limits) -> dict[str, Any]:
     Raises:
         Refused: too long, no JSON object, an unknown type, or a field of another type.
     """
-    if len(text.encode("utf-8", "surrogatepass")) > limits.control_bytes:
-        raise Refused(TOO_LARGE, "too_large", f"a message with JSON can have {limits.control_bytes} bytes; send less.")
+    size = len(text.encode("utf-8", "surrogatepass"))
     try:
-        given = json.loads(text)
+        given = json.loads(text) if size <= limits.signal_bytes else None
     except (ValueError, RecursionError):
         given = None
     kind = given.get("type") if isinstance(given, dict) else None
+    if size > limits.control_bytes and kind != "signal":
+        most = f"a message with JSON can have {limits.control_bytes} bytes, one of type signal {limits.signal_bytes}"
+        raise Refused(TOO_LARGE, "too_large", f"{most}; send less.")
     if not isinstance(kind, str) or kind not in _FIELDS:
         raise Refused(BAD_MESSAGE, "bad_message", f"send a JSON object whose type is one of {', '.join(_FIELDS)}.")
     found: dict[str, Any] = {"type": kind}
@@ -102,7 +108,18 @@ def read_control(text: str, limits: Limits) -> dict[str, Any]:
             if type(given[name]) is not of:
                 raise Refused(BAD_MESSAGE, "bad_message", f"{kind}: {name} is not of type {of.__name__}.")
             found[name] = given[name]
+    if kind == "signal" and not _can_be_sent(found.get("data", "")):
+        raise Refused(BAD_MESSAGE, "bad_message", "signal: data has half of a character (a lone surrogate), which nobody can be sent.")
     return found
+
+
+def _can_be_sent(text: str) -> bool:
+    """JSON can say half of a UTF-16 pair, which would break the line of whoever it is passed on to."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _MOST_NAME = 40

@@ -105,6 +105,13 @@ class Room:
             person.name = self._own_name(name)
             self.note({"type": "renamed", "participant": person.number, "name": person.name, "time": self._time(now)}, now)
 
+    def signal(self, person: Participant, to: int, data: str) -> None:
+        """Pass on what one page has to say to another, for their pictures' sake: to that one alone, unread and not kept. Who is not there at the
+        moment, or not any more, does not get it."""
+        other = self.participants.get(to)
+        if other is not None and other is not person and other.line is not None and other.leaving is None:
+            other.line.tell({"type": "signal", "from": person.number, "data": data})
+
     def leaves(self, person: Participant, now: float) -> None:
         """They go; `gone` follows when what they said last is known, which they hear if they stay for it."""
         person.leaving, person.sending = now, False

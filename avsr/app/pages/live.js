@@ -2,18 +2,23 @@
 
 import { sendJson } from "./api.js";
 import { announce, byId, hideProblem, make, setText, showProblem } from "./dom.js";
+import { Faces } from "./live_faces.js";
 import { RoomLine } from "./live_line.js";
 import { Devices, listDevices } from "./live_media.js";
+import { CAN_MESH, Mesh } from "./live_mesh.js";
 import { Panel } from "./live_panel.js";
 import { PeerSender } from "./live_rtc.js";
 import { LIVE_WORDS } from "./live_strings.js";
 import { addWords, chooseLanguage, currentLanguage, recall, remember, say, sayError, setLanguage, translate } from "./strings.js";
 
 const KEPT_NAME = "avsr.live.name";
+const KEPT_FACES = "avsr.live.faces"; // "off": neither the others' pictures and sound here nor one's own there
 const NONE = "none"; // of a choice of devices
 
 let panel = null;
 let devices = null;
+let mesh = null;
+let faces = null;
 let line = null;
 let me = 0;
 let sending = false;
@@ -48,12 +53,14 @@ async function enter(event) {
   try {
     if (!roomId()) history.replaceState(null, "", `/live#${(await sendJson("POST", "/api/live/rooms")).room}`);
     panel.clear();
+    faces.clear();
     people.clear();
     line = new RoomLine(roomId(), name);
     line.addEventListener("message", ({ detail }) => meet(detail));
     line.addEventListener("lost", lost);
     line.addEventListener("over", ({ detail }) => over(detail.code));
     await line.open();
+    if (showsOthers()) mesh.turnOn([]); // whoever is here already, the first hello says
     connect("connecting");
     byId("door").hidden = true;
     byId("room").hidden = false;
@@ -77,10 +84,12 @@ function connect(state) {
 function lost() {
   connect("reconnecting");
   panel.dropPartials();
+  faces.dropPartials();
   stopRecording();
 }
 
 function over(code) {
+  mesh.turnOff();
   turnOff();
   if (code === "taken_over") showProblem(say("takenOver"));
   else if (code) showProblem(sayError({ code }));
@@ -95,16 +104,26 @@ const MESSAGES = {
     people.clear();
     for (const { id, name, mode } of message.participants) people.set(id, { name, mode, reason: "started" });
     panel.dropPartials();
+    faces.dropPartials();
+    mesh.enter(me, [...people.keys()]);
     if (sending) record();
   },
-  final: (message) => panel.add(message),
-  partial: (message) => panel.partial(message),
+  final(message) {
+    panel.add(message);
+    faces.caption(message);
+  },
+  partial(message) {
+    panel.partial(message);
+    faces.caption(message);
+  },
+  signal: ({ from, data }) => mesh.meet(from, data),
   joined(message) {
     people.set(message.participant, { name: message.name, mode: people.get(message.participant)?.mode ?? null, reason: "started" });
     panel.note(say("joined", message));
   },
   left(message) {
     people.delete(message.participant);
+    mesh.forget(message.participant);
     panel.note(say("left", message));
   },
   renamed(message) {
@@ -157,6 +176,7 @@ function draw() {
     return make("li", {}, make("strong", { text: name }), " ", make("span", { class: "person-mode", text: id === me ? "" : modeText(person) }));
   });
   byId("people").replaceChildren(...items);
+  faces.draw(people, me);
 }
 
 async function drawDevices() {
@@ -183,6 +203,8 @@ async function turnOn() {
   } catch (error) {
     showProblem(sayError(error));
     return;
+  } finally {
+    mesh.share(devices.stream);
   }
   sending = true;
   await drawDevices();
@@ -193,6 +215,7 @@ async function turnOn() {
 function turnOff() {
   stopRecording();
   devices.close();
+  mesh.share(null);
   if (sending) line?.send({ type: "pause" });
   sending = false;
   const mine = people.get(me);
@@ -208,7 +231,7 @@ function stopRecording() {
 
 /** A recording from its beginning: at first, after a break, and where the server could not follow. */
 async function record() {
-  if (!line?.isOpen) return; // the next hello begins it
+  if (!line?.isIn) return; // the next hello begins it
   stopRecording();
   if (!byWebRtc) {
     recordPieces();
@@ -226,7 +249,7 @@ async function record() {
 
 /** The connection by WebRTC does not come about, or is lost: the same by the WebSocket, from now on. */
 function fallBack(from) {
-  if (from !== sender || !line?.isOpen) {
+  if (from !== sender || !line?.isIn) {
     from.close();
     return; // the next hello begins anew
   }
@@ -246,8 +269,18 @@ function recordPieces() {
   );
 }
 
+const showsOthers = () => CAN_MESH && recall(KEPT_FACES) !== "off";
+
+function showOthers(on) {
+  remember(KEPT_FACES, on ? null : "off");
+  if (on) mesh.turnOn([...people.keys()]);
+  else mesh.turnOff();
+  draw();
+}
+
 function leave() {
   const left = line;
+  mesh.turnOff(true);
   turnOff();
   left?.leave();
   line = null;
@@ -295,6 +328,11 @@ function start() {
   chooseLanguage();
   panel = new Panel();
   devices = new Devices(byId("preview"));
+  mesh = new Mesh((to, data) => line?.send({ type: "signal", to, data }));
+  faces = new Faces(mesh);
+  byId("others").hidden = !CAN_MESH;
+  byId("show-others").checked = showsOthers();
+  byId("show-others").addEventListener("change", ({ target }) => showOthers(target.checked));
   byId("name").value = recall(KEPT_NAME) ?? "";
   drawLanguage();
   byId("language").addEventListener("click", () => {
@@ -315,7 +353,10 @@ function start() {
   byId("copy").addEventListener("click", copy);
   for (const id of ["camera", "microphone"]) byId(id).addEventListener("change", () => sending && turnOn());
   addEventListener("hashchange", () => !line && drawDoor());
-  addEventListener("pagehide", () => line?.leave());
+  addEventListener("pagehide", () => {
+    mesh.turnOff(true);
+    line?.leave();
+  });
   document.addEventListener("avsr:token", showToken);
   if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname + location.hash);
   showDoor();

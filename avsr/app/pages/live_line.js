@@ -58,6 +58,7 @@ export class RoomLine extends EventTarget {
   }
 
   closed(code) {
+    this.whip = "";
     if (this.ended) return;
     const expired = this.expired;
     this.expired = false;
@@ -88,6 +89,11 @@ export class RoomLine extends EventTarget {
 
   get isOpen() {
     return this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Whether the server has greeted this connection. */
+  get isIn() {
+    return this.isOpen && this.whip !== "";
   }
 
   send(control) {

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from tests.app.conftest import Server, start_server
+from tests.app.live.page_visit import SILENT_FACES
+from tests.app.page.page_driver import WAIT_MS
 from tests.decoding.conftest import packed, run, speech  # noqa: F401 - fixtures
 from tests.media_maker import clock_picture, make_video
 
@@ -46,6 +48,29 @@ def studio(launch, tmp_path_factory) -> Iterator:
     browser = launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", loop, *files)
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def visit(studio, live_server) -> Iterator:
+    """`visit(fragment)`: a fresh visitor at /live, who sees others with `faces`; what the page's own code gets wrong fails the test."""
+    contexts, wrongs = [], []
+    usual = {"locale": "ko-KR", "viewport": {"width": 1280, "height": 900}, "permissions": ["camera", "microphone"]}
+
+    def start(fragment: str = "", *, faces: bool = False, script: str = ";", **options):
+        context = studio.new_context(**{**usual, **options})
+        contexts.append(context)
+        context.set_default_timeout(WAIT_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrongs.append(str(error)))
+        page.on("console", lambda line: "Content Security Policy" in line.text and wrongs.append(line.text))
+        page.add_init_script(script if faces else SILENT_FACES)
+        page.goto(f"{live_server.url}/live{fragment}")
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert not wrongs, wrongs
 
 
 def _write_y4m(path: Path, size: tuple[int, int] = (320, 240), count: int = 25) -> Path:

@@ -9,43 +9,11 @@ import signal
 import pytest
 
 from tests.app.conftest import PATIENCE
+from tests.app.live.page_visit import enter, no_violation
 from tests.app.live.test_live_whole import processes
-from tests.app.page.page_driver import WAIT_MS, wait_until
+from tests.app.page.page_driver import wait_until
 
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright is absent: tools/install.sh --browser brings it").expect
-
-
-@pytest.fixture
-def visit(studio, live_server):
-    """`visit(fragment)`: a fresh visitor at /live; what the page's own code gets wrong fails the test."""
-    contexts, wrongs = [], []
-
-    def start(fragment: str = "", **options):
-        context = studio.new_context(**{"locale": "ko-KR", "viewport": {"width": 1280, "height": 900}, "permissions": ["camera", "microphone"], **options})
-        contexts.append(context)
-        context.set_default_timeout(WAIT_MS)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrongs.append(str(error)))
-        page.on("console", lambda line: "Content Security Policy" in line.text and wrongs.append(line.text))
-        page.goto(f"{live_server.url}/live{fragment}")
-        return page
-
-    yield start
-    for context in contexts:
-        context.close()
-    assert not wrongs, wrongs
-
-
-def enter(page, name: str) -> None:
-    page.fill("#name", name)
-    page.press("#name", "Enter")
-    expect(page.locator("#connection")).to_have_text("연결되었습니다.")
-
-
-def no_violation(page) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is absent: tools/install.sh --browser brings it")
-    found = axe.Axe().run(page).response["violations"]
-    assert not [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
 
 
 def test_two_people_meet_one_speaks_and_both_read_it(visit, tmp_path):
