@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avsr.errors import AvsrError, LabelError, MediaError
-from avsr.files import VIDEO_SUFFIXES, files_under
+from avsr.files import VIDEO_SUFFIXES, files_under, remove_half_written
 from avsr.processes import KILLED, progress, work_off
 from avsr.tables import read_media_scp, write_lines
 
@@ -111,6 +111,7 @@ def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool) -> CropRepo
             raise LabelError(f"utterance {job.utt} cannot name a file; take '/' and a leading '.' out of its id.")
     for name in ("mouth", "wav"):
         (out_dir / name).mkdir(parents=True, exist_ok=True)
+    remove_half_written(out_dir)
     waiting = [job for job in jobs if not _finished(job, out_dir, mouth_only)]
     report = CropReport(kept=len(jobs) - len(waiting))
     if waiting and not mouth_only:
