@@ -22,7 +22,7 @@ from avsr.files import digest
 
 _TIMES = {"seconds", "ended", "date", "training_seconds", "decode_seconds", "rtf"}  # of stamps, meta.yaml and decode.json
 _WRITTEN = {"source"}  # of shards.json: a hash with the time in it at which clips were written
-_MODEL = {"state", "model", "data"}  # of what comes after packing: hashes of a model that holds its date, and of such times
+_TIMED = {"state", "model", "data"}  # hashes of what holds a date itself: a packed model, stage 1's stamp
 _REPORT = re.compile(r"time$|_mem_GB$")  # of an epoch in ESPnet's reporter: time, forward_time, ..., gpu_max_cached_mem_GB
 _MODE = re.compile(r"^(\| (?:audio|lip).*\| )[\d.]+ \|$", re.M)  # a line of RESULTS.md, whose last cell is seconds a second
 _TOLD = re.compile(r"^\| date \| .*$|(?<=epochs, )(?:\d+ minutes|\d+ s)(?= of wall time)", re.M)
@@ -86,8 +86,8 @@ def _note(path: Path) -> dict[str, Any]:
     return _without(json.loads(path.read_text("utf-8")), _TIMES | _WRITTEN)
 
 
-def _after_packing(path: Path) -> dict[str, Any]:
-    return _without(_note(path), _MODEL)
+def _of_dated(path: Path) -> dict[str, Any]:
+    return _without(_note(path), _TIMED)
 
 
 def _without(told: dict[str, Any], names: set[str]) -> dict[str, Any]:
@@ -139,9 +139,9 @@ def _packed(path: Path) -> dict[str, object]:
 
 _KINDS: list[tuple[str, Callable[[Path], object] | None, str]] = [
     (r"\.log$", None, "a log"),
-    (r"(^|/)(decode_\w+/\w+/\.done|\.score\.done)$", _after_packing, "a stamp: times, and the hash of a model that holds its date"),
+    (r"(^|/)(crops/\.done|decode_\w+/\w+/\.done|\.score\.done)$", _of_dated, "a stamp: times, and the hash of what holds a date"),
     (r"(^|/)\.(\w+\.)?(done|begun)$", _note, "a stamp: times alone"),
-    (r"(^|/)decode\.json$", _after_packing, "times, and the hash of a model that holds its date"),
+    (r"(^|/)decode\.json$", _of_dated, "times, and the hash of a model that holds its date"),
     (r"(^|/)shards\.json$", _note, "the times at which clips were written"),
     (r"(^|/)RESULTS\.md$", _results, "the date and seconds alone"),
     (r"(^|/)checkpoint\.(earlier\.)?pth$", _tensors, "times alone: weights, optimizer and schedule are the same"),

@@ -168,7 +168,8 @@ def draw_kills(spans: Sequence[Span], kills: int, seed: int, stages: range) -> l
     for number, span in enumerate(itertools.islice(itertools.cycle(hit), kills)):
         after, write = float(rng.uniform(0, span.end - span.begin)), int(rng.integers(1, max(2, span.writes + 1)))
         drawn.append(Kill(span.stage, after) if span.writes == 0 or number % 2 else Kill(span.stage, write=write))
-    return sorted(drawn, key=lambda kill: (kill.stage, kill.write or 0, kill.after or 0.0))
+    # Those at a write first: a kill late in a stage's time may find it done, and then it writes nothing any more.
+    return sorted(drawn, key=lambda kill: (kill.stage, kill.write is None, kill.write or 0, kill.after or 0.0))
 
 
 def run_killed(arguments: Sequence[str], work: Path, kills: Sequence[Kill]) -> Counter[int]:
