@@ -199,7 +199,7 @@ stage_fuse() {
     inputs "$dump" dev text video.scp wav.scp
     once "teaches the fusion when to trust sound and lips, on $dump/dev" "$exp/avsr/.fuse.done" \
         "${input[@]}" --input "$exp/avsr/valid.acc.ave.pth" --option "seed $seed" --output "$exp/avsr/fused.pth" \
-        -- ${train[@]+"${train[@]}"} python -m avsr.training.fuse --exp "$exp/avsr" --dump "$dump" --tokens "$dump/tokens" \
+        -- ${prepare[@]+"${prepare[@]}"} python -m avsr.training.fuse --exp "$exp/avsr" --dump "$dump" --tokens "$dump/tokens" \
         ${seed:+--seed "$seed"}
 }
 

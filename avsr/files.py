@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,12 @@ from avsr.errors import AvsrError, LabelError
 
 VIDEO_SUFFIXES = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp".split())
 
+_HALF = re.compile(r"\..+\.[a-z0-9_]{8}\.half", re.S)  # a temporary name
+
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write `data` beside the final name, then take that name: nothing half-written is ever found under it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    handle, temporary = _open_beside(path)
     try:
         with open(handle, "wb") as file:
             file.write(data)
@@ -35,7 +38,7 @@ def written_beside(path: Path) -> Iterator[str]:
     OSError where the folder cannot be made or written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    handle, temporary = _open_beside(path)
     os.close(handle)
     try:
         yield temporary
@@ -44,6 +47,20 @@ def written_beside(path: Path) -> Iterator[str]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _open_beside(path: Path) -> tuple[int, str]:
+    return tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".half", dir=path.parent)
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what `replace_file` and `written_beside` were writing in `folder`, and in the folders in it, when a process was killed.
+
+    No other process may be writing there: what it has begun goes too.
+    """
+    folders = [folder, *(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())] if folder.is_dir() else []
+    for path in (path for inner in folders for path in inner.iterdir() if _HALF.fullmatch(path.name)):
+        path.unlink(missing_ok=True)
 
 
 def files_under(root: Path, suffixes: frozenset[str] | None) -> list[Path]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from avsr.errors import AvsrError, LabelError
 from avsr.processes import progress
+from avsr.stages.machine import describe_machine
 from avsr.tables import read_media_scp, write_lines
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def decode_data(
 
     Writes out/text (`utt text`), out/nbest (`utt<TAB>score<TAB>text`, best first), out/weights (`utt` and the mean weight
     of the sound), out/confidence (`utt` and a number 0 to 1 a word of the text) and, last, out/decode.json (settings, seconds
-    of media and of work, and their ratio, `rtf`).
+    of media and of work, and their ratio, `rtf`; the machine).
     Run again, it goes on where it stopped, and does nothing where all is done with the same settings.
 
     Args:
@@ -135,6 +136,7 @@ def _write(out: Path, settings: dict[str, Any], rows: list[tuple[str, dict[str, 
         "decode_seconds": round(seconds, 2),
         "rtf": round(seconds / max(media, 0.04), 4),
         "audio_weight": round(weight, 4),
+        "machine": describe_machine(),
     }
     write_lines(out / _DONE, [json.dumps(summary, indent=2)])
     return summary

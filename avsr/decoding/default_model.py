@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from avsr.errors import ModelError
+from avsr.files import replace_file
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHIPPED = "models/mini_ko.zip"
@@ -40,11 +41,8 @@ def find_model() -> Path:
 
 def remember_model(model: Path, experiments: Path) -> None:
     """Write into `experiments` (run.sh's exp folder) that `model` was packed last; called when it has been packed."""
-    pointer = experiments / POINTER
-    temporary = pointer.with_name(f".{POINTER}.{os.getpid()}")
     # Relative, so that a checkout can be moved.
-    temporary.write_text(os.path.relpath(model, experiments) + "\n", encoding="utf-8")
-    os.replace(temporary, pointer)
+    replace_file(experiments / POINTER, f"{os.path.relpath(model, experiments)}\n".encode())
 
 
 def _last_packed(root: Path) -> Path | None:

@@ -12,7 +12,6 @@ import dataclasses
 import io
 import os
 import pickle
-import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from avsr.runtime import quiet_imports
 from avsr.errors import AvsrError, ModelError
-from avsr.files import parse_yaml, read_yaml
+from avsr.files import parse_yaml, read_yaml, written_beside
 from avsr.text.tokens import BPE_FILE, TOKENS_FILE, TYPE_FILE, Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -274,19 +273,12 @@ def _yaml(value: dict[str, Any], where: object) -> bytes:
 
 
 def _write_zip(out: Path, members: dict[str, bytes]) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
-    try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-            for name in sorted(members):
-                # A fixed date, and no compression (weights do not shrink): the same model, the same bytes.
-                info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-                info.external_attr = 0o644 << 16
-                archive.writestr(info, members[name], zipfile.ZIP_STORED)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, out)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with written_beside(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name in sorted(members):
+            # A fixed date, and no compression (weights do not shrink): the same model, the same bytes.
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, members[name], zipfile.ZIP_STORED)
 
 
 def _read_zip(path: Path, wanted: tuple[str, ...] = MEMBERS) -> dict[str, bytes]:

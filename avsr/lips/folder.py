@@ -9,7 +9,7 @@ from pathlib import Path
 
 from avsr.backends import LOCAL, Backend, Work, work_off
 from avsr.errors import AvsrError, LabelError, MediaError
-from avsr.files import VIDEO_SUFFIXES, files_under
+from avsr.files import VIDEO_SUFFIXES, files_under, remove_half_written
 from avsr.processes import KILLED
 from avsr.tables import read_media_scp, write_lines
 
@@ -110,6 +110,7 @@ def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool, backend: Ba
             raise LabelError(f"utterance {job.utt} cannot name a file; take '/' and a leading '.' out of its id.")
     for name in ("mouth", "wav"):
         (out_dir / name).mkdir(parents=True, exist_ok=True)
+    remove_half_written(out_dir)
     waiting = [job for job in jobs if not _finished(job, out_dir, mouth_only)]
     report = CropReport(kept=len(jobs) - len(waiting))
     from avsr.lips.face_model import face_model_path

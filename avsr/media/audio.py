@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avsr.errors import MediaError
+from avsr.files import written_beside
 from avsr.media.container import Inside, audio_stream, decoder_options, located, open_container, packets, seek_before, time_zero
 from avsr.media.probe import LATE, SLACK, MediaInfo, Span, add_span, check_range, media_info
 
@@ -238,9 +238,5 @@ def write_audio(path: str | Path, samples: np.ndarray) -> None:
         raise MediaError(f"{path}: {given} cannot be written; give finite mono float samples (n,).")
     if not path.parent.is_dir():
         raise MediaError(f"{path}: its folder does not exist; make it first.")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        soundfile.write(temporary, np.clip(samples, -1.0, 1.0), SAMPLE_RATE, subtype="PCM_16")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_beside(path) as temporary:
+        soundfile.write(temporary, np.clip(samples, -1.0, 1.0), SAMPLE_RATE, subtype="PCM_16", format=path.suffix[1:].upper())

@@ -16,7 +16,7 @@ import numpy as np
 
 from avsr.backends import LOCAL, Backend, Work, work_off
 from avsr.errors import AvsrError, LabelError, MediaError
-from avsr.files import digest, replace_file, written_beside
+from avsr.files import digest, remove_half_written, replace_file, written_beside
 from avsr.large_tables import LargeTable
 from avsr.media.audio import SAMPLE_RATE
 from avsr.shards.index import INDEX, MANIFEST, Index, Manifest, Shard, join_indices, make_index, parse_index, parse_manifest
@@ -46,9 +46,11 @@ def pack_split(
         raise AvsrError(f"{data}: has no text, or neither wav.scp nor video.scp; run the format and filter stages first.")
     state = _state(tables, size, seed, raw)
     made = out / MANIFEST
-    if made.exists() and parse_manifest(made.read_bytes(), made).source == state:
-        return parse_manifest(made.read_bytes(), made)
+    if made.exists() and (manifest := parse_manifest(made.read_bytes(), made)).source == state:
+        shutil.rmtree(out / _PARTS, ignore_errors=True)  # a kill right after the manifest left them
+        return manifest
     out.mkdir(parents=True, exist_ok=True)
+    remove_half_written(out)
     made.unlink(missing_ok=True)
     if not (out / _PARTS / state).is_dir():
         shutil.rmtree(out / _PARTS, ignore_errors=True)  # of other tables or another seed

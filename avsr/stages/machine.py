@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from avsr.files import replace_file
+
 _ROOT = Path(__file__).resolve().parents[2]
+_NOTE = ".machine"  # in a folder that was made, perhaps on a cluster: where
 
 
 def describe_machine() -> str:
@@ -21,6 +24,19 @@ def describe_machine() -> str:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         parts.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB")
     return ", ".join([*parts, *_graphics_cards()])
+
+
+def note_machine(folder: Path) -> None:
+    """Leave in `folder` where this process makes it: whoever asked for it may do so from another machine, by SLURM."""
+    nodes = int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / _NOTE, (f"{nodes} machines of " * (nodes > 1) + f"{describe_machine()}\n").encode())
+
+
+def noted_machine(folder: Path) -> str | None:
+    """What `note_machine` left there last; None where it was never called."""
+    note = folder / _NOTE
+    return note.read_text(encoding="utf-8").strip() if note.is_file() else None
 
 
 def describe_versions() -> str:

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import IO
 
 from avsr.errors import AvsrError
-from avsr.files import digest
+from avsr.files import digest, remove_half_written
 from avsr.stages.command import INTERRUPTED, run_main
-from avsr.stages.machine import describe_commit, describe_machine
+from avsr.stages.machine import describe_commit, describe_machine, noted_machine
 
 _BEGUN = ".begun"
 _NOTE_EVERY = 30.0  # seconds: no more than this of a training's time is lost when the machine goes down
@@ -80,7 +80,9 @@ def begin(directory: Path, state: str) -> float:
     What lies there from other inputs or options, which the command would go on with, is set aside.
     """
     begun = read_note(directory / _BEGUN)
-    if begun.get("state") != state and directory.is_dir() and any(directory.iterdir()):
+    # A kill before the first note left no more than that note, half-written: nothing to set aside.
+    there = {path.name for path in directory.iterdir()} - {f"{_BEGUN}.new"} if directory.is_dir() else set()
+    if begun.get("state") != state and there:
         print(f"{directory} was made from other inputs or options: it is now {set_aside(directory)}.", flush=True)
         begun = {}
     seconds = float(begun.get("seconds", 0.0))
@@ -158,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.adopt:
         return adopt(args.stage, args.stamp, state, args.output, args.resumes)
     args.stamp.unlink(missing_ok=True)
+    remove_half_written(args.stamp.parent)  # of a run that was killed: each has a name of its own, and no later one replaces it
     if args.fresh and args.fresh.exists():
         shutil.rmtree(args.fresh)
     return run_stage(args, state)
@@ -200,7 +203,8 @@ def run_stage(args: argparse.Namespace, state: str) -> int:
     if missing:
         raise AvsrError(f"stage {args.stage} ended well but did not write {missing[0]}: this is a fault of the stage.")
     ended = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    made = {"ended": ended, "machine": describe_machine(), "commit": describe_commit(), "command": args.command}
+    machine = (args.resumes and noted_machine(args.resumes)) or describe_machine()  # a prefix such as srun takes the command elsewhere
+    made = {"ended": ended, "machine": machine, "commit": describe_commit(), "command": args.command}
     write_note(args.stamp, {"state": state, "seconds": round(seconds, 2)} | made)
     return 0
 

@@ -190,7 +190,7 @@ def write_up(
         "seed": config.get("seed"),
         "training": training_line(exp, trained),
         "trained on": trained.get("machine", "not recorded"),
-        "decoded and scored on": describe_machine(),
+        "decoded and scored on": _machines([result for set_results in results.values() for result in set_results]),
         "versions": describe_versions(),
         "decoding": _decoding([result for set_results in results.values() for result in set_results]),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -271,6 +271,12 @@ def training_line(exp: Path, trained: Mapping[str, Any]) -> str:
         return f"{epochs}, wall time not recorded (trained outside run.sh)"
     seconds = trained["seconds"]
     return f"{epochs}, " + (f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s") + " of wall time"
+
+
+def _machines(results: list[ModeResult]) -> str:
+    """Where decoding was, and where this is, if that is elsewhere."""
+    decoded = (result.summary["machine"] for result in results if "machine" in result.summary)
+    return "; ".join(dict.fromkeys([*decoded, describe_machine()]))
 
 
 def _decoding(results: list[ModeResult]) -> str:

@@ -25,8 +25,8 @@ def keep_earlier(exp: Path) -> None:
 def mend_checkpoint(exp: Path) -> tuple[str, list[str]]:
     """Before a training starts or goes on, see to it that the checkpoint in `exp` is whole or absent.
 
-    A torn one makes way for the epoch before; without that it is set aside, and training begins anew from the newest
-    epoch's weights, where there are any.
+    A torn one makes way for the epoch before; without that, training begins anew: from the newest epoch's weights where there are
+    any, the torn one being set aside, else from nothing, and it goes.
 
     Returns:
         What was done, in a sentence, "" where all is well; and what ESPnet is to be told besides.
@@ -38,11 +38,12 @@ def mend_checkpoint(exp: Path) -> tuple[str, list[str]]:
     if is_whole(earlier):
         os.replace(earlier, checkpoint)
         return f"{said}: training goes on from the epoch before.", []
-    if checkpoint.exists():
-        os.replace(checkpoint, exp / TORN)
     weights = [path for path in exp.glob("*epoch.pth") if path.name.removesuffix("epoch.pth").isdigit() and is_whole(path)]
     if not weights:
+        checkpoint.unlink(missing_ok=True)
         return f"{said}: training begins anew.", []
+    if checkpoint.exists():
+        os.replace(checkpoint, exp / TORN)
     newest = max(weights, key=lambda path: int(path.name.removesuffix("epoch.pth")))
     # Optimizer and schedule are lost with the checkpoint; the weights are not.
     return f"{said}, and there is none before it: epochs begin anew, from the weights of {newest.name}.", ["--init_param", str(newest)]

@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import torch
 
     from avsr.decoding.packed import load_trained
-    from avsr.files import read_yaml
+    from avsr.files import read_yaml, written_beside
     from avsr.training.preprocessor import Recordings
     from avsr.training.train import trained_streams
 
@@ -232,12 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             teach_fallback(model, lambda rng, size: _batch(utterances, rng, size), seed, FallbackSchedule())
     else:
         logging.info("no two streams whose decisions could be fused: the weights stay as they are")
-    temporary = args.exp / f".{WEIGHTS}.{os.getpid()}"
-    try:
-        torch.save(model.state_dict(), temporary)
-        os.replace(temporary, args.exp / WEIGHTS)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_beside(args.exp / WEIGHTS) as temporary, open(temporary, "wb") as file:
+        torch.save(model.state_dict(), file)  # to a file, for torch writes the name of a path into it
     return 0
 
 

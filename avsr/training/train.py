@@ -14,6 +14,7 @@ from avsr.large_tables import LargeTable, common_keys
 from avsr.lips.crop import SIDE
 from avsr.lips.mouth_clip import FPS
 from avsr.media.audio import SAMPLE_RATE
+from avsr.stages.machine import note_machine
 from avsr.tables import as_number, write_table
 from avsr.training.checkpoint import mend_checkpoint
 from avsr.training.initial import initial_arguments
@@ -176,6 +177,7 @@ def main(argv: list[str] | None = None) -> int:
         command = _command(args, passed_on)
         if args.collect_stats:
             return 0
+        note_machine(args.exp)
         said, start_from = mend_checkpoint(args.exp)
         if said:
             print(said, file=sys.stderr, flush=True)

@@ -79,9 +79,12 @@ def test_resumes_and_notices_change(videos, tmp_path):
         write_mouth(source / f"{name}.mp4", 8)
     crop_folder(source, out, nj=1, mouth_only=True)
     before = (out / "mouth" / "x.mp4").stat().st_mtime_ns
-    (out / "mouth" / "y.json").unlink()  # as if stopped half-way
+    (out / "mouth" / "y.json").unlink()  # as if stopped half-way, by kill -9
+    for half in ("mouth/.y.mp4.0a1b2c3d.half", "wav/.y.flac.0a1b2c3d.half", ".text.0a1b2c3d.half"):
+        (out / half).write_bytes(b"")
     report = crop_folder(source, out, nj=1, mouth_only=True)
     assert (report.made, report.kept) == (1, 1)
+    assert not list(out.rglob(".*")), "what kill -9 left is gone"
     assert (out / "mouth" / "x.mp4").stat().st_mtime_ns == before
     write_mouth(source / "x.mp4", 9)
     (out / "mouth" / "y.mp4").unlink()  # somebody made room

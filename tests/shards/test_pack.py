@@ -71,13 +71,15 @@ def test_killed_it_goes_on_to_the_same_bytes(dump, shards, tmp_path, monkeypatch
         pack_split(dump / "train", tmp_path / "train", size=4)
     assert not (tmp_path / "train" / MANIFEST).exists()
     (tmp_path / "train" / "shard-000099.tar").write_bytes(b"of a run with smaller shards")
+    (tmp_path / "train" / ".shard-000003.tar.abcd_123.half").write_bytes(b"what kill -9 left")
     begun = []
     monkeypatch.setattr(pack, "work_off", lambda work, jobs, **options: begun.extend(jobs) or real(work, jobs, **options))
     pack_split(dump / "train", tmp_path / "train", size=4, nj=nj)
     assert 0 < (count := len(begun)) <= 5, "what was finished is not packed again"
     assert hashes(tmp_path / "train") == hashes(shards / "train")
+    (tmp_path / "train" / ".parts" / "x").mkdir(parents=True)  # killed right after the manifest
     pack_split(dump / "train", tmp_path / "train", size=4)
-    assert len(begun) == count
+    assert len(begun) == count and not (tmp_path / "train" / ".parts").exists()
 
 
 def test_another_text_or_clip_is_packed_again(dump, tmp_path):

@@ -91,6 +91,13 @@ def test_the_stamp_tells_how_it_was_made(stage, tmp_path):
     assert note["seconds"] > 0 and "cores" in note["machine"] and note["commit"] and note["command"][1] == "-c"
 
 
+def test_a_training_that_was_elsewhere_says_where(stage, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NUM_NODES", "2")
+    code = COUNT + "; from avsr.stages.machine import note_machine; note_machine(p.parent / 'work')"
+    assert stage("--resumes", str(tmp_path / "work"), code=code) == 0
+    assert json.loads((tmp_path / "done").read_text())["machine"].startswith("2 machines of ")
+
+
 def test_going_on_counts_the_time_before_and_other_inputs_set_the_old_work_aside(stage, tmp_path, capsys):
     work = tmp_path / "work"
     assert stage("--resumes", str(work), code="import time, sys; time.sleep(0.2); sys.exit(1)") == 1
@@ -102,6 +109,31 @@ def test_going_on_counts_the_time_before_and_other_inputs_set_the_old_work_aside
     assert stage("--resumes", str(work)) == 0
     assert not (work / "half").exists() and (tmp_path / "work.1" / "half").exists()
     assert "it is now" in capsys.readouterr().out
+
+
+def test_a_kill_before_the_first_note_of_a_training_sets_nothing_aside(stage, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / ".begun.new").write_text("")
+    assert stage("--resumes", str(tmp_path / "work")) == 0
+    assert not (tmp_path / "work.1").exists() and not (tmp_path / "work" / ".begun.new").exists()
+
+
+def test_what_a_killed_run_was_writing_is_removed(stage, tmp_path):
+    (tmp_path / "train").mkdir()
+    for folder in (tmp_path, tmp_path / "train"):
+        half_written(folder / "text")
+    (tmp_path / ".others.12345678").write_text("")
+    assert stage() == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out", "done", "train", ".others.12345678"}
+    assert not list((tmp_path / "train").iterdir())
+
+
+def half_written(path: Path) -> None:
+    """What a process that is killed in `replace_file` leaves."""
+    code = "import os, signal, sys, avsr.files as f; f.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+    code += "f.replace_file(f.Path(sys.argv[1]), b'x')"
+    assert subprocess.run([sys.executable, "-c", code, str(path)], cwd=Path(__file__).resolve().parents[2]).returncode == -signal.SIGKILL
+    assert not path.exists()
 
 
 def test_fresh_removes_what_an_earlier_run_left(stage, tmp_path):

@@ -32,7 +32,7 @@ def run(tmp_path) -> Path:
         decoded = tmp_path / "exp" / f"decode_{mode}" / "test"
         write_table(decoded / "text", {"a-1": "가 나", "a-2": second})
     (tmp_path / "exp" / "decode_lip" / "test" / "confidence").write_text("a-1 0.9 1.0\na-2 0.3\n")
-    summary = {"audio_weight": 0.0, "rtf": 0.25, "options": {"beam_size": 4}}
+    summary = {"audio_weight": 0.0, "rtf": 0.25, "options": {"beam_size": 4}, "machine": "a node of a cluster"}
     (tmp_path / "exp" / "decode_lip" / "test" / "decode.json").write_text(json.dumps(summary))
     trained = tmp_path / "exp" / "avsr"
     trained.mkdir()
@@ -66,7 +66,7 @@ def test_results(run, capsys):
     assert "| audio only | 50.0" in text and "| 58 epochs, 50 minutes of wall time |" in text
     assert "max_epoch: 60" in text, "what training used, whatever the file says now"
     assert "| test | 2 | 0.00 | 1 | 1 | 0 |" in text, "of three utterances one has no crop"
-    for told in ("a machine", "| seed | 7 |", "beam_size 4", data_hash(run / "dump")):
+    for told in ("a machine", "| decoded and scored on | a node of a cluster; ", "| seed | 7 |", "beam_size 4", data_hash(run / "dump")):
         assert told in text
     assert "/home" not in text and "`./run.sh --recipe x --data .../corpus --exp=.../there ../data`" in text
     errors = (run / "exp" / "decode_audio" / "test" / "errors.tsv").read_text("utf-8").splitlines()

@@ -66,35 +66,84 @@ def test_without_one_before_it_begins_from_the_newest_weights(tmp_path):
 def test_torn_in_the_first_epoch_it_begins_anew(tmp_path):
     tear(save(tmp_path / CHECKPOINT, 1))
     said, arguments = mend_checkpoint(tmp_path)
-    assert "begins anew" in said and not arguments and not (tmp_path / CHECKPOINT).exists()
+    assert "begins anew" in said and not arguments and not list(tmp_path.iterdir()), "nothing is left of what is worth nothing"
 
 
-def test_the_trainer_keeps_the_earlier_checkpoint_and_writes_missing_weights(tmp_path):
+def options_of(exp: Path, **given):
+    """ESPnet's options of a training in `exp`, all nought but for those given."""
     from dataclasses import fields
 
+    from espnet2.train.trainer import TrainerOptions
+
+    fixed = {"output_dir": exp, "resume": True, "best_model_criterion": [("valid", "acc", "max")], "keep_nbest_models": 2, "patience": None}
+    return TrainerOptions(**dict.fromkeys((field.name for field in fields(TrainerOptions)), 0) | fixed | given)
+
+
+def test_the_trainer_keeps_the_earlier_checkpoint(tmp_path):
     from espnet2.train.distributed_utils import DistributedOption
     from espnet2.train.reporter import Reporter
-    from espnet2.train.trainer import TrainerOptions
 
     from avsr.training.trainer import SafeTrainer
 
-    model, reporter = torch.nn.Linear(2, 1), Reporter()
-    reporter.set_epoch(7)
-    state = {"model": model.state_dict(), "reporter": reporter.state_dict(), "optimizers": [], "schedulers": [], "scaler": None}
-    torch.save(state, tmp_path / CHECKPOINT)
-    tear(save(tmp_path / "7epoch.pth", 7))
-    copy, again = torch.nn.Linear(2, 1), Reporter()
-    nothing = {"optimizers": [], "schedulers": [], "scaler": None}
-    SafeTrainer.resume(checkpoint=tmp_path / CHECKPOINT, model=copy, reporter=again, ngpu=0, strict=True, **nothing)
-    assert again.get_epoch() == 7
-    assert torch.equal(torch.load(tmp_path / "7epoch.pth")["weight"], model.weight)
-
-    values = dict.fromkeys((field.name for field in fields(TrainerOptions)), 0) | {"output_dir": tmp_path}
+    reporter = Reporter()
+    save(tmp_path / CHECKPOINT, 7)
     reporter.set_epoch(8)
     with reporter.observe("valid") as observed:
         SafeTrainer.validate_one_epoch(
-            model=copy, iterator=[], reporter=observed, options=TrainerOptions(**values), distributed_option=DistributedOption()
+            model=torch.nn.Linear(2, 1), iterator=[], reporter=observed, options=options_of(tmp_path), distributed_option=DistributedOption()
         )
         observed.register({"loss": 1.0})
         observed.next()
     assert (tmp_path / EARLIER).exists() and not (tmp_path / CHECKPOINT).exists()
+
+
+@pytest.fixture
+def last_epoch(tmp_path):
+    """last_epoch(done=...): a training of three epochs, the first the worst, killed in the last when its checkpoint was whole; `done` of
+    what comes then was done: none, its weights torn, or its weights."""
+
+    def make(done: str) -> Path:
+        accuracies, model = {1: 0.1, 2: 0.4, 3: 0.3}, torch.nn.Linear(2, 1)
+        reporter = {"stats": {epoch: {"valid": {"acc": value}} for epoch, value in accuracies.items()}, "epoch": 3}
+        state = {"model": model.state_dict(), "reporter": reporter, "optimizers": [], "schedulers": [], "scaler": None}
+        torch.save(state, tmp_path / CHECKPOINT)
+        for epoch in (1, 2):
+            torch.save(torch.nn.Linear(2, 1).state_dict(), tmp_path / f"{epoch}epoch.pth")
+        if done != "none":
+            torch.save(model.state_dict(), tmp_path / "3epoch.pth")
+        if done == "torn":
+            tear(tmp_path / "3epoch.pth")
+        (tmp_path / "latest.pth").symlink_to("2epoch.pth")
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize("done", ["none", "torn", "weights"])
+def test_an_epoch_that_was_killed_after_its_checkpoint_is_finished(last_epoch, done):
+    from avsr.training.trainer import _caught_up
+
+    exp = last_epoch(done)
+    options = options_of(exp, max_epoch=3)
+    assert _caught_up(exp / CHECKPOINT, options, first=True) == options
+    assert torch.equal(torch.load(exp / "3epoch.pth")["weight"], torch.load(exp / CHECKPOINT)["model"]["weight"])
+    links = {path.name: str(path.readlink()) for path in exp.iterdir() if path.is_symlink()}
+    assert links == {"latest.pth": "3epoch.pth", "valid.acc.best.pth": "2epoch.pth"}
+    assert not (exp / "1epoch.pth").exists(), "two are kept"
+
+
+def test_another_process_of_the_training_writes_nothing(last_epoch):
+    from avsr.training.trainer import _caught_up
+
+    exp = last_epoch("none")
+    _caught_up(exp / CHECKPOINT, options_of(exp, max_epoch=3), first=False)
+    assert not (exp / "3epoch.pth").exists()
+
+
+@pytest.mark.parametrize(("patience", "last"), [(None, 9), (3, 9), (0, 3)])
+def test_a_training_that_had_lost_patience_does_not_go_on(last_epoch, patience, last):
+    from avsr.training.trainer import _caught_up
+
+    exp = last_epoch("weights")
+    options = options_of(exp, max_epoch=9, patience=patience, early_stopping_criterion=("valid", "acc", "max"))
+    assert _caught_up(exp / CHECKPOINT, options, first=True).max_epoch == last
