@@ -75,7 +75,7 @@ const KOREAN = {
   why_face_back: "얼굴이 보입니다",
   source_lips: "입술만",
   source_voice: "소리만",
-  dropped: "컴퓨터가 따라가지 못해 {name} 님의 {what}을(를) 건너뛰었습니다.",
+  dropped: "컴퓨터가 따라가지 못해 {name} 님의 {what}를 건너뛰었습니다.",
   droppedSound: "소리 {n}초",
   droppedPictures: "화면 {n}초",
   errors: {
