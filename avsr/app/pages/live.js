@@ -135,11 +135,7 @@ const MESSAGES = {
     people.set(message.participant, { name: message.name, mode: message.mode, reason: message.reason });
   },
   dropped(message) {
-    const what = [
-      message.sound && say("droppedSound", { n: message.sound.toFixed(1) }),
-      message.pictures && say("droppedPictures", { n: message.pictures.toFixed(1) }),
-    ];
-    panel.note(say("dropped", { name: message.name, what: what.filter(Boolean).join(", ") }));
+    panel.skipped(message);
   },
   error(message) {
     if (message.code === "begin_again") {

@@ -43,6 +43,7 @@ export class Panel {
     this.lines = []; // finals
     this.waiting = []; // elements that are held back
     this.partials = new Map(); // segment → element
+    this.gaps = new Map(); // participant → what was skipped of theirs after so many lines, and the note that says so
     byId("search").addEventListener("input", () => this.search());
     byId("hold").addEventListener("click", () => this.hold(byId("hold").getAttribute("aria-pressed") !== "true"));
     byId("export").addEventListener("click", () => this.save(byId("format").value));
@@ -53,6 +54,7 @@ export class Panel {
   clear() {
     this.lines = [];
     this.waiting = [];
+    this.gaps.clear();
     this.dropPartials();
     byId("log").replaceChildren();
     this.drawHeld();
@@ -72,7 +74,24 @@ export class Panel {
 
   /** Something that has happened, in words. */
   note(text) {
-    this.put(make("p", { class: "event", text }));
+    const element = make("p", { class: "event", text });
+    this.put(element);
+    return element;
+  }
+
+  /** What the computer has left out of somebody's: said once, and added up there as long as nobody has said anything since. */
+  skipped({ participant, name, sound, pictures }) {
+    const after = this.lines.length;
+    const before = this.gaps.get(participant);
+    const goesOn = before?.after === after;
+    const all = { sound: sound + (goesOn ? before.sound : 0), pictures: pictures + (goesOn ? before.pictures : 0) };
+    const what = [
+      all.sound && say("droppedSound", { n: all.sound.toFixed(1) }),
+      all.pictures && say("droppedPictures", { n: all.pictures.toFixed(1) }),
+    ];
+    const text = say("dropped", { name, what: what.filter(Boolean).join(", ") });
+    if (goesOn) setText(before.element, text);
+    this.gaps.set(participant, { ...all, after, element: goesOn ? before.element : this.note(text) });
   }
 
   partial(message) {

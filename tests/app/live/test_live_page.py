@@ -80,6 +80,23 @@ def test_lines_say_which_of_several_people_they_are(visit, tmp_path):
     no_violation(page)
 
 
+def test_what_the_computer_skips_is_said_once_until_somebody_has_said_something(visit):
+    page = visit()
+    enter(page, "민지")
+    page.evaluate("""async () => {
+        const { Panel } = await import("/static/live_panel.js");
+        const panel = new Panel();
+        const [one, other] = [{ participant: 1, name: "민지", sound: 0 }, { participant: 2, name: "서준", sound: 0.5 }];
+        for (const pictures of [1.2, 0.9]) for (const person of [one, other]) panel.skipped({ ...person, pictures });
+        panel.add({ participant: 1, name: "민지", segment: "1.1", text: "네", start: 1, end: 2, source: "both", mode: "av", speaker: null });
+        panel.skipped({ ...one, pictures: 3 });
+    }""")
+    told = [text for text in page.locator("#log .event").all_inner_texts() if "건너뛰" in text]
+    assert [re.findall(r"(민지|서준|소리|화면|[\d.]+초)", text) for text in told] == [
+        ["민지", "화면", "2.1초"], ["서준", "소리", "1.0초", "화면", "2.1초"], ["민지", "화면", "3.0초"],
+    ]  # fmt: skip
+
+
 def test_only_final_lines_are_read_out(visit):
     page = visit()
     enter(page, "민지")
