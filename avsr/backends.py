@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,25 @@ class Work:
     out: Path
     reads: tuple[Path, ...] = ()
     ready: Callable[[], object] | None = None
+
+
+def witnesses(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    """For `Work.reads`: of each file system that the files lie on the first, for a machine that lacks it lacks the others too.
+
+    Folders are looked at, and not a million files.
+    """
+    found: dict[int, Path] = {}
+    folders: set[str] = set()
+    for path in paths:
+        folder = os.path.dirname(path) or "."
+        if folder in folders:
+            continue
+        folders.add(folder)
+        try:
+            found.setdefault(os.stat(folder).st_dev, Path(path))
+        except OSError:
+            continue  # it is missing here too, which its job says
+    return tuple(found.values())
 
 
 class Backend(Protocol):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+import types
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avsr.backends import Work, open_backend, work_off
+from avsr import backends
+from avsr.backends import Work, open_backend, witnesses, work_off
 from avsr.errors import AvsrError
 
 
@@ -63,3 +65,16 @@ def test_what_cannot_be_begun_is_a_sentence(tmp_path):
     with pytest.raises(AvsrError, match="--ray-address: only --backend ray works with a cluster"):
         with open_backend("local", "127.0.0.1:6379", nj=1, out=tmp_path):
             pass
+
+
+def test_one_file_of_each_file_system_stands_for_the_others(monkeypatch):
+    disks = {"/a/1": 1, "/a/2": 1, "/b": 2, ".": 3}
+
+    def stat(folder):
+        if folder not in disks:
+            raise FileNotFoundError(folder)
+        return types.SimpleNamespace(st_dev=disks[folder])
+
+    monkeypatch.setattr(backends, "os", types.SimpleNamespace(stat=stat, path=backends.os.path))
+    paths = ["/gone/v.mp4", "/a/1/v.mp4", "/a/1/w.mp4", "/a/2/v.mp4", "/b/v.mp4", "v.mp4"]
+    assert witnesses(paths) == (Path("/a/1/v.mp4"), Path("/b/v.mp4"), Path("v.mp4"))

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avsr.backends import LOCAL, Backend, Work, work_off
+from avsr.backends import LOCAL, Backend, Work, witnesses, work_off
 from avsr.errors import AvsrError, LabelError, MediaError
 from avsr.files import VIDEO_SUFFIXES, files_under, remove_half_written
 from avsr.processes import KILLED
@@ -116,7 +116,7 @@ def _crop(jobs: list[Job], out_dir: Path, nj: int, mouth_only: bool, backend: Ba
     from avsr.lips.face_model import face_model_path
 
     ready = None if mouth_only else face_model_path
-    work = Work("mouth clips", crop_one, (out_dir, mouth_only), out_dir, reads=tuple(job.path for job in waiting[:1]), ready=ready)
+    work = Work("mouth clips", crop_one, (out_dir, mouth_only), out_dir, reads=witnesses(job.path for job in waiting), ready=ready)
     failed = {}
     for job, reason in work_off(work, waiting, nj=nj, kept=report.kept, backend=backend):
         if reason:

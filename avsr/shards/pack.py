@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avsr.backends import LOCAL, Backend, Work, work_off
+from avsr.backends import LOCAL, Backend, Work, witnesses, work_off
 from avsr.errors import AvsrError, LabelError, MediaError
 from avsr.files import digest, remove_half_written, replace_file, written_beside
 from avsr.large_tables import LargeTable
@@ -59,7 +59,9 @@ def pack_split(
     # Rows of `text`, which each process looks up in the tables for itself.
     jobs = [(number, first, order[first : first + size]) for number, first in enumerate(range(0, len(order), size))]
     waiting = [job for job in jobs if not _part(out, state, job[0]).exists()]
-    work = Work(f"shards of {data.name}", _pack_shard, (data, out, state, raw), out, reads=(data / "text",))
+    # A machine that sees the tables and not the clips would leave these out of its shards.
+    clips = witnesses(clip for name, table in tables.items() if name.endswith(".scp") for _, clip in table.items())
+    work = Work(f"shards of {data.name}", _pack_shard, (data, out, state, raw), out, reads=(data / "text", *clips))
     for (number, *_), reason in work_off(work, waiting, nj=nj, kept=len(jobs) - len(waiting), backend=backend):
         if reason is not None:
             raise AvsrError(f"{out / shard_name(number)}: could not be written ({reason}); run the command again.")

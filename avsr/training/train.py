@@ -160,6 +160,17 @@ def check_criterion(config: dict, passed_on: Sequence[str]) -> None:
         raise AvsrError("best_model_criterion lacks [valid, acc, max], by which the epochs to be averaged are chosen: add it")
 
 
+def is_first(config: dict) -> bool:
+    """Whether this process, of those that are started to train together, is the one that writes: of rank 0, by what ESPnet goes by.
+
+    The others begin with its weights (DistributedDataParallel sends them round), and look for a checkpoint when it has met them.
+    """
+    rank = config.get("dist_rank")
+    if rank is None:
+        rank = os.environ.get("SLURM_PROCID" if config.get("dist_launcher") == "slurm" else "RANK")
+    return str(rank or 0) == "0"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run; what is not understood here goes on to ESPnet (`--max_epoch 3`, `--ngpu 1`, `--resume true`, ...)."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
@@ -177,11 +188,12 @@ def main(argv: list[str] | None = None) -> int:
         command = _command(args, passed_on)
         if args.collect_stats:
             return 0
-        note_machine(args.exp)
-        said, start_from = mend_checkpoint(args.exp)
-        if said:
-            print(said, file=sys.stderr, flush=True)
-        config = overridden(read_yaml(args.config), passed_on)
+        config, start_from = overridden(read_yaml(args.config), passed_on), []
+        if is_first(config):  # of two that mend at once, each may find what the other has just moved
+            note_machine(args.exp)
+            said, start_from = mend_checkpoint(args.exp)
+            if said:
+                print(said, file=sys.stderr, flush=True)
         # What a torn checkpoint leaves is further on than what training began from; the last --init_param counts.
         more = passed_on + start_from if start_from else initial_arguments(config, passed_on, args.tokens, args.exp)
         command += more

@@ -73,7 +73,13 @@ def test_killed_it_goes_on_to_the_same_bytes(dump, shards, tmp_path, monkeypatch
     (tmp_path / "train" / "shard-000099.tar").write_bytes(b"of a run with smaller shards")
     (tmp_path / "train" / ".shard-000003.tar.abcd_123.half").write_bytes(b"what kill -9 left")
     begun = []
-    monkeypatch.setattr(pack, "work_off", lambda work, jobs, **options: begun.extend(jobs) or real(work, jobs, **options))
+
+    def watched(work, jobs, **options):
+        begun.extend(jobs)
+        assert {path.suffix for path in work.reads} > {""}, "where it is done there have to be clips, and not the tables alone"
+        return real(work, jobs, **options)
+
+    monkeypatch.setattr(pack, "work_off", watched)
     pack_split(dump / "train", tmp_path / "train", size=4, nj=nj)
     assert 0 < (count := len(begun)) <= 5, "what was finished is not packed again"
     assert hashes(tmp_path / "train") == hashes(shards / "train")

@@ -69,6 +69,34 @@ def test_torn_in_the_first_epoch_it_begins_anew(tmp_path):
     assert "begins anew" in said and not arguments and not list(tmp_path.iterdir()), "nothing is left of what is worth nothing"
 
 
+@pytest.mark.parametrize(
+    ("config", "variables", "mends"),
+    [
+        ("dist_launcher: slurm", {"SLURM_PROCID": "0"}, True),
+        ("dist_launcher: slurm", {"SLURM_PROCID": "1"}, False),
+        ("dist_rank: 1", {"RANK": "0"}, False),
+        ("{}", {"RANK": "1"}, False),
+        ("{}", {"SLURM_PROCID": "1"}, True),  # a job of one process
+    ],
+)
+def test_of_processes_that_are_started_to_train_together_the_first_mends(tmp_path, monkeypatch, config, variables, mends):
+    from avsr.training import train
+    from avsr.training.task import AVSRTask
+
+    monkeypatch.setattr(train, "_command", lambda *_: [])
+    monkeypatch.setattr(AVSRTask, "main", staticmethod(lambda cmd: None))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    exp = tmp_path / "exp"
+    exp.mkdir()
+    tear(save(exp / CHECKPOINT, 2))
+    save(exp / EARLIER, 1)
+    (tmp_path / "c.yaml").write_text(config, "utf-8")
+    given = [word for name in ("data", "tokens", "exp") for word in (f"--{name}", str(tmp_path / name))]
+    assert train.main(["--config", str(tmp_path / "c.yaml"), *given]) == 0
+    assert is_whole(exp / CHECKPOINT) == mends and (exp / EARLIER).exists() != mends
+
+
 def options_of(exp: Path, **given):
     """ESPnet's options of a training in `exp`, all nought but for those given."""
     from dataclasses import fields

@@ -5,6 +5,8 @@ const PATIENCE_MS = 15_000; // after which a connection that has not come about 
 const AGAIN_MS = [2000, 5000, 15_000, 30_000, 60_000]; // before each new try
 const TOGETHER_MS = 50; // candidates that are found within it go in one message
 const BITS = 500_000; // of pictures, a second, to each of the others: they add up
+const MOST = 400; // texts at once that this page says, whoever makes it answer: the room hangs up on who says 600
+const A_SECOND = 8; // and from then on
 
 /** Whether this browser can do it at all. */
 export const CAN_MESH = "RTCPeerConnection" in window;
@@ -22,6 +24,8 @@ export class Mesh extends EventTarget {
     this.stream = null; // of one's own
     this.links = new Map(); // id → Link
     this.gone = new Set(); // who has said that they leave, before the room does
+    this.free = MOST;
+    this.said = performance.now();
   }
 
   /** After each hello: who is here. A connection that goes on stays; what was lost on the way is said again. */
@@ -72,7 +76,13 @@ export class Mesh extends EventTarget {
     this.say(id, { hello: true });
   }
 
+  /** A text to somebody's page; what is too much is lost, as it may be on the way. */
   say(id, words) {
+    const now = performance.now();
+    this.free = Math.min(MOST, this.free + ((now - this.said) / 1000) * A_SECOND);
+    this.said = now;
+    if (this.free < 1) return;
+    this.free -= 1;
     this.send(id, JSON.stringify({ ...words, mine: this.end, yours: this.links.get(id)?.theirs ?? null }));
   }
 
@@ -212,6 +222,7 @@ class Link {
         await this.peer.setLocalDescription();
         this.describe();
       }
+      this.limit();
       this.mesh.tell(this.id);
     }
     for (const candidate of Array.isArray(candidates) ? candidates : []) {
@@ -235,13 +246,13 @@ class Link {
       this.stopWaiting();
       this.tries = 0;
       this.become("connected");
-      this.limit();
     } else if (connectionState === "failed") {
       this.become("unreachable");
       if (!this.polite) this.again();
     }
   }
 
+  /** After each agreement: a camera may come long after the connection. */
   limit() {
     const parameters = this.senders.video?.getParameters();
     if (!parameters?.encodings?.length) return;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from avsr.app.live.protocol import Limits
 from tests.app.conftest import PATIENCE
 from tests.app.live.page_visit import enter, no_violation
 from tests.app.live.test_live_hostile import enter as join
@@ -36,6 +37,24 @@ RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
 };
 RTCPeerConnection.prototype.addIceCandidate = async () => {};
 """
+TWO_ENDS = """async () => {
+  const { Mesh } = await import("/static/live_mesh.js");
+  window.ends = { 1: null, 2: null };
+  for (const me of [1, 2]) ends[me] = new Mesh((to, text) => setTimeout(() => ends[to].meet(me, text)));
+  for (const me of [1, 2]) ends[me].turnOn([]);
+  for (const me of [1, 2]) ends[me].enter(me, [1, 2]);
+}"""
+SHARE = "async (me) => ends[me].share(await navigator.mediaDevices.getUserMedia({ video: true }))"
+FLOODED = """async (count) => {
+  const { Mesh } = await import("/static/live_mesh.js");
+  let said = 0;
+  const mesh = new Mesh(() => (said += 1));
+  mesh.enter(1, [1]);
+  mesh.turnOn([]);
+  for (let n = 0; n < count; n += 1) mesh.meet(2, JSON.stringify({ hello: true, mine: "an end", yours: null }));
+  mesh.turnOff();
+  return said;
+}"""
 VIDEO = "document.querySelector('.face video')"
 
 
@@ -171,8 +190,25 @@ def test_who_cannot_be_reached_is_said_and_captions_go_on(visit):
     other.clock.install()
     enter(other, "서준")
     one.click("#start")
-    expect(other.locator(".face-note")).to_contain_text("화면을 잇는 중")
+    expect(other.locator(".face-note")).to_contain_text("화면을 연결하는 중")
     other.clock.fast_forward(15_000)
-    expect(other.locator(".face-note")).to_contain_text("이을 수 없습니다")
+    expect(other.locator(".face-note")).to_contain_text("연결할 수 없습니다")
     expect(other.locator("#announcer")).to_contain_text("민지 님의 화면은 여기서 볼 수 없습니다")
     expect(other.locator(".face-line")).not_to_be_empty(timeout=1000 * PATIENCE)
+
+
+def test_a_camera_that_comes_after_the_connection_is_limited_too(visit):
+    page = visit()
+    page.evaluate(TWO_ENDS)
+    for one, other in ((1, 2), (2, 1)):
+        wait_until(page, f"Boolean(ends[{one}].links.get({other}) && ends[{other}].links.get({one}))")
+        page.evaluate(SHARE, one)
+        wait_until(page, f"ends[{other}].links.get({one}).has('video')")
+        limit = f"ends[{one}].links.get({other}).senders.video.getParameters().encodings[0].maxBitrate"
+        wait_until(page, f"{limit} === 500_000")
+    page.evaluate("[1, 2].forEach((me) => ends[me].turnOff())")
+
+
+def test_nobody_can_make_a_page_say_so_much_that_the_room_hangs_up_on_it(visit):
+    most = Limits().signals_a_minute
+    assert 300 < visit().evaluate(FLOODED, 2 * most) < most
