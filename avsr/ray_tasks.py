@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,10 +106,11 @@ class _Run:
                     else:
                         yield place, reason
         finally:  # also when interrupted: what is under way ends, and leaves nothing half-written
-            for task in self._running:
-                ray.cancel(task)
-            if self._running:
-                ray.wait(list(self._running), num_returns=len(self._running), timeout=_END)
+            with suppress(RayError):  # Ray itself may have ended, which is said already
+                for task in self._running:
+                    ray.cancel(task)
+                if self._running:
+                    ray.wait(list(self._running), num_returns=len(self._running), timeout=_END)
 
     def _start(self, place: int) -> None:
         work = self._work

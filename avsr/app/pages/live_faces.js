@@ -160,6 +160,8 @@ class Face {
   remove() {
     for (const timer of this.timers) clearTimeout(timer);
     this.video.srcObject = null;
+    const focused = this.element.contains(document.activeElement);
     this.element.remove();
+    if (focused) byId("show-others").focus(); // whoever was at its buttons must be somewhere
   }
 }

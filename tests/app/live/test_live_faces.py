@@ -99,8 +99,10 @@ def test_who_only_listens_sees_who_sends_and_who_leaves_is_gone(pair):
     expect(other.locator(".face-line")).not_to_be_empty(timeout=1000 * PATIENCE)
     assert other.locator(".face-line").get_attribute("aria-hidden") == "true"
     no_violation(other)
+    other.locator(".face button:visible").first.focus()
     one.click("#leave")
     expect(other.locator(".face")).to_have_count(0)
+    expect(other.locator("#show-others")).to_be_focused()
     expect(other.locator("#faces-note")).to_contain_text("다른 사람이 들어오면")
     wait_until(other, "window.peers.every((peer) => peer.connectionState === 'closed')")
 
