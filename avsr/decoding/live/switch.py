@@ -12,7 +12,7 @@ from avsr.lips.live import Look
 LATE = 0.4
 """Seconds by which a stream may be behind the other, or the clock; then it is missing, and what comes later is too late."""
 
-_SILENT = 6  # frames of sound that mean a microphone is off; the way over a network takes its part of half a second too
+_SILENT = 5  # frames of sound that mean a microphone is off; the way over a network takes its part of half a second too
 _BACK = 3  # frames of sound that mean it is on again
 _SEEN = 2  # looks that show a face
 _UNSEEN = 0.3  # seconds of looks without one, for a face is missed now and then
