@@ -29,7 +29,7 @@ class Timeline:
     def __init__(self, *, sound: bool, lips: bool) -> None:
         self.with_sound, self.with_lips = sound, lips
         self.base = 0  # frame that all that follows begins with
-        self.samples = np.zeros(0, np.float32)
+        self._sound = _Sound()
         self.level, self.loud, self.heard = (np.zeros(0, kind) for kind in (np.float64, bool, bool))
         self.lips, self.people = Lips(0), dict[int, Lips]()
         self.mouths = self.asked = 0  # frames of mouths, and those of which it was asked whether they speak
@@ -39,6 +39,11 @@ class Timeline:
         self._voice = VoiceStream()
         self._shares: dict[int, np.ndarray] = {}
         self._shared: tuple[int, int, int, int] | None = None  # what they were made of
+
+    @property
+    def samples(self) -> np.ndarray:
+        """(N,) float32 at 16 kHz from frame `base` on, to be copied by who keeps it."""
+        return self._sound.samples
 
     @property
     def samples_end(self) -> int:
@@ -57,7 +62,7 @@ class Timeline:
 
     def add_samples(self, samples: np.ndarray) -> None:
         """(N,) float32 at 16 kHz that follow on those before."""
-        self.samples = np.concatenate([self.samples, samples])
+        self._sound.add(samples)
         heard = self._voice.add(samples) > VOICE
         if not len(heard):
             return
@@ -130,7 +135,7 @@ class Timeline:
         gone = min(before, self.edge, self.mouths if self.with_lips else before) - 2 * AROUND - self.base
         if gone < LONGEST:  # seldom, for everything is copied
             return
-        self.samples = self.samples[gone * SAMPLES :].copy()
+        self._sound.forget(gone * SAMPLES)
         self.level, self.loud, self.heard = self.level[gone:], self.loud[gone:], self.heard[gone:]
         for lips in self._everybody():
             lips.forget(gone)
@@ -150,3 +155,25 @@ class Timeline:
 
     def _everybody(self) -> Iterable[Lips]:
         return self.people.values() if self.several else [self.lips]
+
+
+class _Sound:
+    """Samples behind one another, in room that grows by half: were all that waits copied for each that comes, the more would wait."""
+
+    def __init__(self) -> None:
+        self._room, self._count = np.zeros(0, np.float32), 0
+
+    @property
+    def samples(self) -> np.ndarray:
+        return self._room[: self._count]
+
+    def add(self, samples: np.ndarray) -> None:
+        before, self._count = self._count, self._count + len(samples)
+        if self._count > len(self._room):
+            kept, self._room = self._room[:before], np.zeros(self._count * 3 // 2, np.float32)
+            self._room[:before] = kept
+        self._room[before : self._count] = samples
+
+    def forget(self, count: int) -> None:
+        self._room = self._room[count : self._count].copy()
+        self._count = len(self._room)
