@@ -26,7 +26,7 @@ _UNUSED = 300.0  # seconds after which it is ended
 _LINE = 1 << 20  # bytes of a message
 _MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 18)}
 """Pictures, and what is computed, are given back as soon as they are freed. Left to itself glibc keeps them in its heap, among what lives on:
-with four people 1,100 MB after a minute and 1,450 after ten, in the place of 650 to 960 throughout."""
+with four people 1,450 MB after twelve minutes, in the place of 650 to 960 (benchmarks/README.md, which has what it costs too)."""
 
 
 class Recognition:
