@@ -117,7 +117,7 @@ class Connection:
         if not (self._signals if signal else self._controls).take(1, now):
             most = f"{self._limits.signals_a_minute} signals" if signal else f"{self._limits.controls_a_minute} other messages with JSON"
             raise Refused(TOO_FAST, "too_fast", f"{most} a minute are taken; send fewer.")
-        if signal and not self._media.take(len(control.get("data", "")), now):
+        if signal and not self._media.take(len(control.get("data", "").encode()), now):
             raise Refused(TOO_FAST, "too_fast", f"{self._limits.bytes_a_second} bytes a second are taken; send less.")
         return control
 
