@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from avsr.errors import ModelError
 WEIGHTS = Path(__file__).parent / "speaking.pth"  # written by avsr.training.speaking
 SIDE = 44  # pixels of the picture that the network looks at: the middle 88 of a mouth clip's 96, halved
 REACH = 45  # frames before and after that a frame's answer depends on
+_SEES, _JUDGES = 15, 30  # of these, frames that what is seen in a frame depends on, and those around it that its answer goes by
 _EDGE = 2  # halved pixels that are left out on each side
 _AROUND = 25  # frames that a picture is compared with the mean of
 _MOVED = 4.0  # a movement changes a picture by a quarter of its deviation, or less
@@ -53,11 +55,18 @@ class SpeakingNet(nn.Module):
 
     def forward(self, mouths: torch.Tensor) -> torch.Tensor:
         """`mouths` float, of any scale: each picture's own brightness and contrast are taken out."""
+        return self.judge(self.see(mouths))
+
+    def see(self, mouths: torch.Tensor) -> torch.Tensor:
+        """(B, width, T): what is seen in each frame."""
         hidden = self.look(_channels(mouths))
-        hidden = self.project(hidden.transpose(1, 2).flatten(2)).transpose(1, 2)
+        return self.project(hidden.transpose(1, 2).flatten(2)).transpose(1, 2)
+
+    def judge(self, seen: torch.Tensor) -> torch.Tensor:
+        """(B, T) logits by what was seen."""
         for block in self.over_time:
-            hidden = hidden + block(hidden)
-        return self.out(hidden).squeeze(1)
+            seen = seen + block(seen)
+        return self.out(seen).squeeze(1)
 
 
 def _channels(mouths: torch.Tensor) -> torch.Tensor:
@@ -102,6 +111,41 @@ def speaking_probability(frames: np.ndarray, confidence: np.ndarray) -> np.ndarr
         end = min(len(frames), start + _CHUNK)
         found[start:end] = torch.sigmoid(logits[start - first : end - first]).numpy()
     return np.where(confidence > 0, found, np.float32(0.0))
+
+
+class SpeakingStream:
+    """`speaking_probability` of a clip that grows, asked again and again of its last frames.
+
+    What the network sees in a frame, nearly all of its work, changes no more once `_SEES` frames have come after it, and is kept.
+    """
+
+    def __init__(self) -> None:
+        self._first = 0  # the frame that what is kept begins with
+        self._seen: torch.Tensor | None = None  # (width, T)
+
+    def tell(self, first: int, end: int, begin: int, mouths: Callable[[int, int], np.ndarray]) -> np.ndarray:
+        """How likely it is that the person is speaking in the last frames.
+
+        Args:
+            first, end: the frames asked for; `end` is how many there are so far.
+            begin: the first of which there still is a mouth, the clip's own first or `REACH` before `first`.
+            mouths: gives those of frames .. up to another, (T, 96, 96) uint8.
+
+        Returns:
+            (end - first,) float32 in 0..1, whether a mouth is seen there or not.
+        """
+        network, needed = _network(), max(begin, first - _JUDGES)
+        known = self._first if self._seen is None else self._first + self._seen.shape[1]
+        kept = self._seen[:, needed - self._first :] if self._seen is not None and self._first <= needed <= known else None
+        start = needed if kept is None else known
+        look = max(begin, start - _SEES)
+        with torch.inference_mode():
+            pictures = torch.from_numpy(small_mouths(mouths(look, end))).float()
+            seen = network.see(pictures[None])[0, :, start - look :]
+            seen = seen if kept is None else torch.cat([kept, seen], dim=1)
+            logits = network.judge(seen[None])[0, first - needed :]
+        self._first, self._seen = needed, seen[:, : max(0, end - _SEES - needed)].clone()
+        return torch.sigmoid(logits).numpy()
 
 
 @lru_cache(maxsize=1)

@@ -222,7 +222,7 @@ def test_where_recognition_cannot_follow_pictures_are_given_up_and_nothing_that_
     check(messages)
     (behind,) = (one for one in of(ModeSwitch, messages) if one.reason == "machine_behind")
     back = [one for one in of(ModeSwitch, messages) if one.reason == "face_back"][-1]
-    assert behind.mode == "audio" and 11.0 < behind.time < 14.0 and back.mode == "av" and 17.0 <= back.time < 18.0
+    assert behind.mode == "audio" and 6.0 < behind.time < 9.0 and back.mode == "av" and 17.0 <= back.time < 18.0
     assert sum(one.pictures for one in of(Dropped, messages)) == pytest.approx(back.time - behind.time, abs=1.0)
     assert len(of(Final, messages)) == 9
 

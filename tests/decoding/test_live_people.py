@@ -63,10 +63,10 @@ class Scene:
 def bright_mouths_speak(monkeypatch):
     """Who is bright."""
 
-    def probability(frames: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-        return np.where((frames.mean((1, 2)) > 120) & (confidence > 0), 0.99, 0.01).astype(np.float32)
+    def tell(stream, first: int, end: int, begin: int, mouths) -> np.ndarray:
+        return np.where(mouths(first, end).mean((1, 2)) > 120, 0.99, 0.01).astype(np.float32)
 
-    monkeypatch.setattr(speaking, "speaking_probability", probability)
+    monkeypatch.setattr(speaking.SpeakingStream, "tell", tell)
 
 
 def watch(recognizer, scene: Scene, seconds: float, step: float = 0.1, **options) -> list:

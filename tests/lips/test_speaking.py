@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from avsr.errors import ModelError
 from avsr.lips import speaking
-from avsr.lips.speaking import REACH, small_mouths, speaking_probability
+from avsr.lips.speaking import REACH, SpeakingStream, small_mouths, speaking_probability
 from tests.corpora.talking_heads.test_head import needs_head
 
 
@@ -74,6 +76,35 @@ def test_frames_further_than_its_reach_do_not_count(monkeypatch):
     assert np.allclose(one[: REACH + 1], two[: REACH + 1], atol=1e-5) and not np.allclose(one, two, atol=1e-3)
     monkeypatch.setattr(speaking, "_CHUNK", 50)  # a long clip is worked on in parts, which do not show
     assert np.allclose(speaking_probability(frames, np.ones(len(frames))), one, atol=1e-5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(steps=st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=12), seed=st.integers(0, 9))
+def test_a_clip_that_grows_is_told_as_it_is_whole(steps, seed):
+    """Asked now and then, of what is new and 25 frames before it, by what is kept of `REACH` before those."""
+    frames = np.random.default_rng(seed).integers(0, 255, (sum(count for count, _ in steps), 96, 96), dtype=np.uint8)
+    stream, end, asked = SpeakingStream(), 0, 0
+    for count, asks in steps:
+        end += count
+        if asks:
+            first = max(0, asked - 25)
+            begin = max(0, first - REACH)
+            found = stream.tell(first, end, begin, lambda start, stop: frames[max(begin, start) : stop])
+            assert np.allclose(found, speaking_probability(frames[begin:end], np.ones(end - begin))[first - begin :], atol=1e-5)
+            asked = end
+
+
+def test_what_has_been_seen_is_not_looked_at_again():
+    frames, looked = np.random.default_rng(3).integers(0, 255, (300, 96, 96), dtype=np.uint8), []
+
+    def mouths(start: int, stop: int) -> np.ndarray:
+        looked.append(stop - start)
+        return frames[start:stop]
+
+    stream = SpeakingStream()
+    for end in range(50, 301, 5):
+        stream.tell(max(0, end - 30), end, 0, mouths)
+    assert looked[0] == 50 and set(looked[1:]) == {5 + 2 * 15}
 
 
 def test_mouths_are_halved_by_means():

@@ -24,9 +24,10 @@ from avsr.app.settings import Settings
 _MOST_WAITING = 32 << 20  # bytes that may wait to be written to it: half a minute of four people while the model is loaded
 _UNUSED = 300.0  # seconds after which it is ended
 _LINE = 1 << 20  # bytes of a message
-_MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 18)}
-"""Pictures, and what is computed, are given back as soon as they are freed. Left to itself glibc keeps them in its heap, among what lives on:
-with four people 1,450 MB after twelve minutes, in the place of 650 to 960 (benchmarks/README.md, which has what it costs too)."""
+_MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+"""What is computed and large is given back as soon as it is freed. Left to itself glibc keeps it, and pictures, in its heap, among what lives on:
+with four people 1,450 MB after twelve minutes, in the place of 650 to 960. From a quarter of this size on, recognition takes a quarter longer
+(benchmarks/README.md)."""
 
 
 class Recognition:

@@ -22,7 +22,7 @@ LARGEST = 640
 
 _CLOCK = 90_000
 _RATE = 48_000  # Opus's own
-_PICTURE = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "b": "1000000"}
+_PICTURE = {"deadline": "realtime", "cpu-used": "-16", "lag-in-frames": "0", "b": "1000000"}
 _LIVE = {"live": "1", "cluster_time_limit": "100", "flush_packets": "1"}
 
 

@@ -4,6 +4,7 @@ has them."""
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import subprocess
 import sys
@@ -107,7 +108,8 @@ class Decoded:
         if kind != b"E" and late < -_AHEAD:
             return "too_fast", "what you send is ahead of the clock; send it as it is recorded."
         if kind == b"P" and 0 < a <= MOST_SIDE and 0 < b <= MOST_SIDE and c == 3:
-            image = self._array(np.uint8, (a, b, c))
+            # Beside the heap, which would keep the room of many pictures for what is small and lives longer.
+            image = self._array(np.uint8, (a, b, c), mmap.mmap(-1, a * b * c, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
             self._delays.append(late)
             self._picture(second, image)
         elif kind == b"S" and 0 < a <= MOST_SAMPLES:
@@ -118,8 +120,9 @@ class Decoded:
             raise ValueError
         return "", ""
 
-    def _array(self, kind: type, shape: tuple[int, ...]) -> np.ndarray:
-        array = np.empty(shape, kind)
+    def _array(self, kind: type, shape: tuple[int, ...], room: mmap.mmap | None = None) -> np.ndarray:
+        """In that room, or where the process's memory has some."""
+        array = np.ndarray(shape, kind, room)
         if self._taken.readinto(memoryview(array).cast("B")) != array.nbytes:
             raise EOFError
         return array

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from avsr.decoding.segment import mouth_motion, runs_of
 from avsr.lips.live import Mouth
+from avsr.runtime import one_thread
+
+if TYPE_CHECKING:
+    from avsr.lips.speaking import SpeakingStream
 
 DEAD = 8
 """Frames (0.32 s) without anything that mean a stream is gone; a file has the time to wait for a second."""
@@ -27,6 +32,7 @@ class Lips:
         self.since = since
         self.speaking = np.zeros(0, np.float32)
         self._mouths: list[Mouth] = []
+        self._stream: SpeakingStream | None = None
 
     @property
     def end(self) -> int:
@@ -44,19 +50,25 @@ class Lips:
 
     def ask(self) -> None:
         """Whether the new mouths speak, and once more those just before them, which can be told better now."""
-        from avsr.lips import speaking
+        first = max(self.base, self.asked - _AGAIN)
+        around = max(self.base, first - AROUND)
+        confidence, told = self._confidence(around, self.end), np.zeros(self.end - first, np.float32)
+        if confidence.any():
+            from avsr.lips.speaking import SpeakingStream
 
-        first = max(0, self.asked - self.base - _AGAIN)
-        around = max(0, first - AROUND)
-        frames, confidence = self._arrays(around, len(self._mouths))
-        told = speaking.speaking_probability(frames, confidence) if confidence.any() else np.zeros(len(frames), np.float32)
-        self.speaking = np.concatenate([self.speaking[:first], told[first - around :]])
+            self._stream = self._stream or SpeakingStream()
+            with one_thread():  # for so few frames: a second one waits for its turn where several sessions have their own
+                told = self._stream.tell(first, self.end, self.base, self._crops)
+        told = np.where(confidence[first - around :] > 0, told, np.float32(0.0))
+        self.speaking = np.concatenate([self.speaking[: first - self.base], told])
         self.asked = self.end
 
     def window(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """crops (T, 96, 96) uint8 and confidence (T,) of what there is of the frames first .. stop; None where that is nothing."""
-        first, stop = first - self.base, min(stop, self.end) - self.base
-        return self._arrays(first, stop) if stop > first else None
+        """crops (T, 96, 96) uint8 and confidence (T,) of what there is of the frames first .. stop; None where nobody is seen in them: black
+        pictures that wait to be recognised would take three times what the sound does."""
+        stop = min(stop, self.end)
+        seen = any(mouth.confidence > 0 for mouth in self._kept(first, stop))
+        return (self._crops(first, stop), self._confidence(first, stop)) if seen else None
 
     def probability(self, first: int, stop: int) -> np.ndarray:
         """(stop - first,) how likely they speak, 0 where it was not asked yet."""
@@ -65,13 +77,12 @@ class Lips:
 
     def seen_in(self, first: int, stop: int) -> np.ndarray:
         """(stop - first,) bool: whether there is a mouth."""
-        seen = [mouth.confidence > 0 for mouth in self._mouths[first - self.base : stop - self.base]]
+        seen = [mouth.confidence > 0 for mouth in self._kept(first, stop)]
         return np.array(seen + [False] * (stop - first - len(seen)), bool)
 
     def motion(self, first: int, stop: int) -> np.ndarray:
         """How much they move in what there is of the frames first .. stop, see `avsr.decoding.segment.mouth_motion`."""
-        seen = self._mouths[first - self.base : stop - self.base]
-        return mouth_motion(np.stack([mouth.crop for mouth in seen])) if seen else np.zeros(0)
+        return mouth_motion(self._crops(first, stop)) if self._kept(first, stop) else np.zeros(0)
 
     def forget(self, count: int) -> None:
         """The first frames that are kept are needed no more."""
@@ -79,9 +90,16 @@ class Lips:
         self.base += count
         self.asked = max(self.asked, self.base)
 
-    def _arrays(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of the kept frames first .. stop; a picture that stands still has no confidence."""
-        seen = self._mouths[first:stop]
-        frames, confidence = np.stack([mouth.crop for mouth in seen]), np.array([mouth.confidence for mouth in seen], np.float32)
-        confidence[runs_of(np.array([mouth.still for mouth in seen]), DEAD)] = 0.0
-        return frames, confidence
+    def _kept(self, first: int, stop: int) -> list[Mouth]:
+        return self._mouths[max(0, first - self.base) : max(0, stop - self.base)]
+
+    def _crops(self, first: int, stop: int) -> np.ndarray:
+        """(T, 96, 96) uint8."""
+        return np.stack([mouth.crop for mouth in self._kept(first, stop)])
+
+    def _confidence(self, first: int, stop: int) -> np.ndarray:
+        """(T,) float32; a picture that stands still has none."""
+        seen = self._kept(first, stop)
+        confidence = np.array([mouth.confidence for mouth in seen], np.float32)
+        confidence[runs_of(np.array([mouth.still for mouth in seen], bool), DEAD)] = 0.0
+        return confidence

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _RATE = SAMPLES * FPS
 _JITTER = 0.02  # seconds by which sound may seem to come early or late without a sample being moved
 _LONGEST_GAP = 3600.0  # seconds; a broken clock would otherwise fill the memory
-_BEHIND, _CAUGHT_UP = 10.0, 4.0  # seconds that a segment waits to be recognised: from and until then no pictures are looked at
+_BEHIND, _CAUGHT_UP = 5.0, 2.0  # seconds that a segment waits to be recognised: from and until then no pictures are looked at
 _TELL_DROPPED = 1.0  # media seconds between two messages of what was dropped
 
 
