@@ -24,7 +24,6 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +135,7 @@ def browse(server: Server, room: str, video: Path, work: Path, seconds: float, t
     """The same by Chromium, once."""
     from playwright.sync_api import sync_playwright
 
-    camera, microphone = work / f"{video.stem}.mjpeg", work / f"{video.stem}.wav"
+    camera, microphone = work / f"{video.stem}.y4m", work / f"{video.stem}.wav"
     if not camera.exists() or not microphone.exists():
         write_fake_devices(video, camera, microphone)
     files = [f"--use-file-for-fake-video-capture={camera}", f"--use-file-for-fake-audio-capture={microphone}%noloop"]
@@ -157,27 +156,25 @@ def browse(server: Server, room: str, video: Path, work: Path, seconds: float, t
 
 
 def write_fake_devices(video: Path, camera: Path, microphone: Path) -> None:
-    """What Chromium takes for a camera, Motion JPEG, which it shows at 30 pictures a second whatever it was made of, and for a microphone, WAV."""
+    """What Chromium takes for a camera, raw pictures (YUV4MPEG2), 30 a second, and for a microphone, WAV. Where Chromium reads a film too slowly it shows it slower, and
+    does not skip: Motion JPEG, which it would have to decode, fell behind the sound on a busy machine."""
     import av
 
     shown_until = 0  # thirtieths of a second
 
-    with av.open(str(video)) as whole, av.open(str(camera), "w", format="mjpeg") as pictures, av.open(str(microphone), "w", format="wav") as sound:
+    with av.open(str(video)) as whole, camera.open("wb") as pictures, av.open(str(microphone), "w", format="wav") as sound:
         shown, heard = whole.streams.video[0], whole.streams.audio[0]
-        jpeg = pictures.add_stream("mjpeg", rate=30, options={"q:v": "3"})
-        jpeg.width, jpeg.height, jpeg.pix_fmt = shown.width, shown.height, "yuvj420p"
+        pictures.write(b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % (shown.width, shown.height))
         pcm, resampler = sound.add_stream("pcm_s16le", rate=48_000, layout="mono"), av.AudioResampler("s16", "mono", 48_000)
         for frame in whole.decode(shown, heard):
             if isinstance(frame, av.VideoFrame):
+                picture = frame.to_ndarray(format="yuv420p").tobytes()
                 while shown_until < 30 * (frame.time + 1 / FPS) - 0.5:
-                    picture = frame.reformat(format="yuvj420p")
-                    picture.pts, picture.time_base = shown_until, Fraction(1, 30)
-                    pictures.mux(jpeg.encode(picture))
+                    pictures.write(b"FRAME\n" + picture)
                     shown_until += 1
             else:
                 for piece in resampler.resample(frame):
                     sound.mux(pcm.encode(piece))
-        pictures.mux(jpeg.encode(None))
         sound.mux(pcm.encode(None))
 
 
