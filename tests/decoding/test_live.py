@@ -10,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from avsr.decoding.live.lips import Lips
 from avsr.decoding.live.messages import Dropped, Final, ModeSwitch, Partial, message_from_dict, message_to_dict
 from avsr.decoding.live.recognizer import LiveRecognizer
 from avsr.decoding.recognizer import Recognizer
 from avsr.decoding.search import DecodeOptions
 from avsr.errors import AvsrError
+from avsr.lips.live import Mouth, no_mouth
 from avsr.media.captions import Word
 from tests.decoding.conftest import DrawnFace, speech
 
@@ -225,6 +227,16 @@ def test_where_recognition_cannot_follow_pictures_are_given_up_and_nothing_that_
     assert behind.mode == "audio" and 6.0 < behind.time < 9.0 and back.mode == "av" and 17.0 <= back.time < 18.0
     assert sum(one.pictures for one in of(Dropped, messages)) == pytest.approx(back.time - behind.time, abs=1.0)
     assert len(of(Final, messages)) == 9
+
+
+def test_where_nobody_was_looked_for_no_black_pictures_wait():
+    lips = Lips(0)
+    lips.add([no_mouth()] * 50)
+    assert lips.window(0, 50) is None and lips.window(50, 60) is None
+    lips.add([Mouth(np.full((96, 96), 7, np.uint8), 1.0, False)])
+    frames, confidence = lips.window(40, 60)
+    assert frames.shape == (11, 96, 96) and confidence.tolist() == [0.0] * 10 + [1.0] and (frames[-1] == 7).all()
+    assert lips.window(0, 50) is None
 
 
 def test_recognition_in_a_thread_gives_the_finals_too(quick):
