@@ -26,8 +26,11 @@ class Rooms:
         return sum(len(room.participants) for room in self.rooms.values())
 
     def create(self) -> Room:
-        """A new one, whose name nobody can guess; Refused where there are as many as there may be."""
+        """A new one, whose name nobody can guess. Where there are as many as there may be, one that is empty gives way, but not in the minute
+        for which a ticket may be on its way; Refused where there is none."""
         self.sweep()
+        if len(self.rooms) >= self.limits.rooms:
+            self._end_an_empty_one()
         if len(self.rooms) >= self.limits.rooms:
             raise Refused(FULL, "too_many_rooms", f"this server has {self.limits.rooms} rooms already; try again later.")
         room = Room(secrets.token_hex(16), self.clock(), self.limits)
@@ -80,6 +83,13 @@ class Rooms:
             idle = now - room.active
             if idle > (self.limits.idle_seconds if room.participants else self.limits.empty_seconds):
                 self.end(room)
+
+    def _end_an_empty_one(self) -> None:
+        """The one that has been so for longest."""
+        since = self.clock() - self.limits.ticket_seconds
+        empty = [room for room in self.rooms.values() if not room.participants and room.active < since]
+        if empty:
+            self.end(min(empty, key=lambda room: room.active))
 
     def end(self, room: Room) -> None:
         """The room is over."""

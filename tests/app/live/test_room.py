@@ -208,6 +208,24 @@ def test_rooms_people_and_tickets_have_an_end():
     assert refused.value.close == NO_ROOM
 
 
+def test_where_there_are_too_many_rooms_the_one_that_was_empty_for_longest_gives_way():
+    """Found by running all tests in one process: 32 rooms that people had left kept everybody out for ten minutes."""
+    now = [0.0]
+    rooms, _ = make_rooms(now, rooms=3)
+    made = []
+    for now[0] in (0.0, 10.0, 20.0):
+        made.append(rooms.create())
+    rooms.enter(made[0], Ear().line, name="가", ticket=rooms.ticket(made[0]))
+    now[0] = 70.0  # for a minute, to the second: a ticket may still let somebody in
+    with pytest.raises(Refused):
+        rooms.create()
+    now[0] = 71.0
+    new = rooms.create()
+    assert set(rooms.rooms) == {made[0].id, made[2].id, new.id}
+    with pytest.raises(Refused):
+        rooms.create()
+
+
 def test_a_room_has_so_many_people():
     room = Room("r", 0.0, Limits(participants=1))
     guest = Guest(room, "가")
