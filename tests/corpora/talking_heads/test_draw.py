@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from avsr.corpora.talking_heads.camera import Camera, Film, vary
@@ -149,13 +149,14 @@ def test_a_drawing_for_a_coarse_film_is_the_same_mouth(head, person):
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**31))
+@example(30960)  # of a steady detector: 0.098 pixels, where 0.1 were asked of every seed and 1 in 300 has less
 def test_a_detector_errs_by_little_and_its_crop_trembles_by_less(seed):
-    from avsr.corpora.talking_heads.draw import _found
+    from avsr.corpora.talking_heads.draw import _OFF, _found
     from avsr.lips.crop import TEMPLATE, similarity, smooth
 
     still = np.tile(200 + 0.6 * TEMPLATE, (50, 1, 1))  # a face of usual size in the picture it is drawn for
     found = _found(still, np.random.default_rng(seed))
-    assert 0.1 < np.abs(found - still).mean() < 3
+    assert 0.7 * _OFF[0] < np.abs(found - still).mean() < 3  # of a normal deviate 0.8 on average; of 500 less than 0.7 in one of 5,000
     middle = np.array([48.0, 46.0, 1.0])  # the mouth's, in the crop
     truth = similarity(still[0])
     seen = [similarity(five) @ np.append(np.linalg.solve(truth[:, :2], middle[:2] - truth[:, 2]), 1) for five in smooth(found)]
