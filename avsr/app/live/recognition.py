@@ -26,7 +26,7 @@ _UNUSED = 300.0  # seconds after which it is ended
 _LINE = 1 << 20  # bytes of a message
 _MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 """What is computed and large is given back as soon as it is freed. Left to itself glibc keeps it, and pictures, in its heap, among what lives on:
-with four people 1,450 MB after twelve minutes, in the place of 650 to 960. From a quarter of this size on, recognition takes a quarter longer
+with four people 1,450 MB after twelve minutes, in the place of 650 to 960. With a quarter of this size recognition takes a quarter longer
 (benchmarks/README.md)."""
 
 
