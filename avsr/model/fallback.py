@@ -2,84 +2,125 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+
 import torch
 from torch import nn
+from torch.nn import functional as F
+
+from avsr.model.agreement import MAX_LAG, agreement, distinctness, local_agreement
 
 CHOICES = ("sound", "lips", "both")
+_FEATURES = 10
 _FURTHEST = 4.0  # deviations from the mean: what lies further off was not learnt from
-_PER_POSTERIOR, _PER_PAIR = 6, 10
+_NATS = 5.0  # of a difference of likelihoods that is one in the softmax: heads are surer of themselves than they are right
+_IMPOSSIBLE = 1e4  # nats
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the choice is made by, without gradient.
+
+    features: (B, 10), see `told_of`.
+    against: (B, 3, 3) nats, see `cross_likelihoods`.
+    """
+
+    features: torch.Tensor
+    against: torch.Tensor
 
 
 class Fallback(nn.Module):
-    """Choose from what the two heads and their fusion say, taken over the utterance: how much, how surely, and whether they agree.
+    """Choose by what each of the sound, the lips and their fusion says of the others' readings, and by how far each is to be believed.
 
-    Frame by frame weights hedge: two streams that disagree are mixed a little everywhere, which is worse than either of them. Over
-    an utterance it can be told which of the three has the fewest errors, and that is what this learns
-    (`avsr.training.teach_fallback`). One that was not taught chooses both.
+    Weights by frame hedge: two heads that spike a frame apart, or disagree, are mixed into letters that neither of them said. So the best
+    paths of all three are read, and each is scored by all three posteriors as a whole, by CTC's sum over its alignments, which does
+    not mind when a letter is said. How much each posterior's score counts, and what speaks for each choice besides, a small network tells
+    from the utterance's features: dynamic stream weights (Yu, Zeiler and Kolossa, 2021) at the level of the sentence, in the manner of
+    rescoring. It learns from errors (`avsr.training.teach_fallback`). One that was not taught chooses both.
 
     Its weights have no gradient but while it is being taught, for the training of the encoders does not reach them.
 
     Args:
-        features: of `utterance_features`, with as many of reliability.
         hidden: units of the small network.
     """
 
-    def __init__(self, features: int, hidden: int = 32) -> None:
+    def __init__(self, hidden: int = 32) -> None:
         super().__init__()
         # Zeros, not drawn: the weights that a seed gives to the rest of the model stay what they are.
-        layers = [nn.utils.skip_init(nn.Linear, *size) for size in ((features, hidden), (hidden, len(CHOICES)))]
+        layers = [nn.utils.skip_init(nn.Linear, *size) for size in ((_FEATURES, hidden), (hidden, 2 * len(CHOICES)))]
         self.net = nn.Sequential(layers[0], nn.ReLU(), nn.Dropout(0.2), layers[1])
         for weight in self.net.parameters():
             nn.init.zeros_(weight)
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("deviation", torch.ones(features))
+        self.register_buffer("mean", torch.zeros(_FEATURES))
+        self.register_buffer("deviation", torch.ones(_FEATURES))
         self.register_buffer("taught", torch.tensor(False))
+        self.learning = False  # whether what it would choose by is wanted of one that is not taught
         self.requires_grad_(False)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, 3) how strongly each of CHOICES is for, of (B, features)."""
-        return self.net(((features - self.mean) / self.deviation).clamp(-_FURTHEST, _FURTHEST))
+    def _load_from_state_dict(self, state: dict, prefix: str, *rest) -> None:
+        """As torch does; one that was taught on what is no longer told chooses both, and a line in the log says so."""
+        given = state.get(prefix + "mean")
+        if given is not None and len(given) != _FEATURES:
+            if bool(state[prefix + "taught"]):
+                told = "the fusion's choice for the utterance was taught by an earlier version and is not made; run the stage fuse anew"
+                logging.warning(told)
+            state.update({prefix + name: value for name, value in self.state_dict().items()})
+        super()._load_from_state_dict(state, prefix, *rest)
+
+    def forward(self, told: Told) -> torch.Tensor:
+        """(B, 3) how strongly each of CHOICES is for."""
+        found = self.net(((told.features - self.mean) / self.deviation).clamp(-_FURTHEST, _FURTHEST))
+        besides, counts = found.split(len(CHOICES), -1)
+        return besides - (counts.exp()[..., None] * told.against / _NATS).sum(1)
 
 
-def feature_count(reliability: int) -> int:
-    """How many `utterance_features` there are with so many of reliability."""
-    return 3 * _PER_POSTERIOR + reliability + _PER_PAIR
-
-
-def utterance_features(
-    told: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-    reliability: torch.Tensor,
-    real: torch.Tensor,
-    weight: torch.Tensor,
-    pairs: torch.Tensor,
-    moved: torch.Tensor,
-) -> torch.Tensor:
-    """(B, features) of an utterance, without gradient.
+def cross_likelihoods(told: tuple[torch.Tensor, ...], real: torch.Tensor) -> torch.Tensor:
+    """(B, n, n) nats: of n log posteriors (B, T, V), blank first, how unlikely the i-th finds what the j-th says by its best path.
 
     Args:
-        told: log posteriors (B, T, V) of the sound, of the lips, where they were moved to, and of both fused; blank first.
-        reliability: (B, T, n) of both streams.
-        real: (B, T) float, 1 for frames of the utterance.
-        weight: (B, T) of the sound in the fusion.
-        pairs: (B, 6) agreement of sound and lips at the offset used, at the best one and how far that stands out, of the fusion with
-            the sound, with the lips, and of sound and lips around each frame, see `avsr.model.agreement`.
-        moved: (B,) bool, whether the lips were moved.
+        real: (B, T) float, 1 for the utterance's frames, without a gap.
     """
+    frames = real.sum(1).long()
+    readings = []
+    for one in told:
+        path = one.argmax(-1) * real.long()
+        said = (path != 0) & (path != F.pad(path, (1, 0))[:, :-1])
+        readings.append((path[said], frames, said.sum(1)))
+    rows = [[F.ctc_loss(one.transpose(0, 1), *reading, reduction="none") for reading in readings] for one in told]
+    return torch.stack([torch.stack(row, -1) for row in rows], 1).clamp(max=_IMPOSSIBLE)
+
+
+def told_of(
+    streams: tuple[torch.Tensor, torch.Tensor],
+    in_step: tuple[torch.Tensor, torch.Tensor],
+    fused: torch.Tensor,
+    weight: torch.Tensor,
+    found: torch.Tensor,
+    lag: torch.Tensor,
+    real: torch.Tensor,
+) -> Told:
+    """What the choice is made by.
+
+    The features: agreement of sound and lips at the offset used, at the best one, how far that stands out, of the fusion with the sound and
+    with the lips, and of sound and lips around each frame (`avsr.model.agreement`); the mean weight of the sound in the fusion, the
+    shares of frames in which it is 0 and 1; and whether a stream was moved.
+
+    Args:
+        streams: log posteriors (B, T, V) of the sound and of the lips, blank first, as they were given.
+        in_step: the same, moved to one another.
+        fused: (B, T, V) log posteriors of those.
+        weight: (B, T) of the sound in the fusion.
+        found: (B, 2 MAX_LAG + 1) see `avsr.model.agreement.correlations`.
+        lag: (B,) by how many frames the lips were moved against the sound.
+        real: (B, T) bool, the utterance's frames.
+    """
+    real = real.float()
+    sound, lips, both, *given = (x.detach().float() * real[..., None] for x in (*in_step, fused, *streams))
     frames = real.sum(1, keepdim=True).clamp(min=1)
-    means = (reliability * real[..., None]).sum(1) / frames
-    shares = [(x * real).sum(1, keepdim=True) / frames for x in (weight, (weight <= 0).float(), (weight >= 1).float())]
-    found = torch.cat([*(_posterior(one, real) for one in told), means, pairs, *shares, moved.float()[:, None]], -1)
-    return found.detach()
-
-
-def _posterior(log_probs: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """(B, 6): the share of frames that are not blank, the best token's probability there, the mean log probability of the best token and
-    the mean entropy, each over all frames and over those."""
-    probs = log_probs.exp()
-    said = (1 - probs[..., 0]) * real
-    frames, spoken = real.sum(1).clamp(min=1), said.sum(1) + 0.3
-    best = probs.amax(-1).clamp(min=1e-6).log() * real
-    entropy = -(probs * log_probs).sum(-1) * real
-    sure = (probs[..., 1:].amax(-1) * real).sum(1) / spoken
-    over = [x.sum(1) / frames for x in (said, best, entropy)] + [(x * said).sum(1) / spoken for x in (best, entropy)]
-    return torch.stack([sure, *over], -1)
+    weight = weight.detach().float()
+    used = found.gather(1, (lag + MAX_LAG)[:, None])[:, 0]
+    agreed = torch.stack([used, found.amax(1), distinctness(found), agreement(both, sound), agreement(both, lips)], -1)
+    means = [(x * real).sum(1, keepdim=True) / frames for x in (local_agreement(sound, lips), weight, weight <= 0, weight >= 1)]
+    features = torch.cat([agreed, *means, (lag != 0).float()[:, None]], -1)
+    return Told(features.detach(), cross_likelihoods((*given, both), real))

@@ -9,7 +9,6 @@ from torch import nn
 
 from avsr.model.agreement import (
     MAX_LAG,
-    agreement,
     assurance,
     correlations,
     distinctness,
@@ -18,13 +17,14 @@ from avsr.model.agreement import (
     local_agreement,
     move,
 )
-from avsr.model.fallback import CHOICES, Fallback, feature_count, utterance_features
+from avsr.model.fallback import CHOICES, Fallback, Told, told_of
 from avsr.model.reliability import AUDIO_FEATURES, LIP_FEATURES
 
 _SILENCE, _MISSING = AUDIO_FEATURES.index("silence"), LIP_FEATURES.index("missing")
 _AVERAGED = (4, 5)  # of each stream's features, those before its faults, which are also given as means of the utterance
 _AGREEMENT = 4  # local, of the utterance at the offset used and at the best one, and how far the best one stands out
 _ASSURANCE = 4  # a stream
+_LESS = 0.5  # frames of speech that moving the lips has to lose more than moving the sound
 
 
 @dataclass
@@ -34,15 +34,15 @@ class Fused:
     memory: (B, T, D) weighted sum of the encoders' vectors, for the attention decoder.
     log_probs: (B, T, V) weighted, renormalised log posteriors of the two CTC heads.
     weights: (B, T, 2) weights of audio and lips, summing to 1; exactly 0 and 1 can be reached.
-    lag: (B,) int64, frames by which the lips were moved to be in step with the sound.
-    overall: (B, features) what `avsr.model.fallback` chose by; None where it was not asked.
+    lag: (B,) int64, frames by which the lips were moved against the sound to be in step.
+    overall: what `avsr.model.fallback` chose by; None where it was not asked.
     """
 
     memory: torch.Tensor
     log_probs: torch.Tensor
     weights: torch.Tensor
     lag: torch.Tensor
-    overall: torch.Tensor | None = None
+    overall: Told | None = None
 
 
 class LateFusion(nn.Module):
@@ -56,7 +56,7 @@ class LateFusion(nn.Module):
     What needs no learning is not left to it: digital silence has weight 0 and a face that is not there has weight 0, as long
     as the other is there. A stream of weight 0 leaves no trace, and the one of weight 1 comes out as it went in.
 
-    Except in training, lips that are out of step with the sound are moved to it first, and at the end a choice is made for the whole
+    Except in training, streams that are out of step are moved to one another first, and at the end a choice is made for the whole
     utterance between the sound, the lips and both (`avsr.model.fallback`), where that was taught.
 
     Args:
@@ -76,7 +76,7 @@ class LateFusion(nn.Module):
         )
         # How sharp each head's posteriors are to be taken, as a logarithm.
         self.sharpness = nn.Parameter(torch.zeros(2))
-        self.fallback = Fallback(feature_count(len(AUDIO_FEATURES) + len(LIP_FEATURES)))
+        self.fallback = Fallback()
 
     def _load_from_state_dict(self, state: dict, prefix: str, *rest) -> None:
         """As torch does; a network that was taught before there was the last feature gives it no weight, and one from before there was
@@ -103,17 +103,18 @@ class LateFusion(nn.Module):
             reliability: (B, T, features), audio's first.
             present: (B, T, 2) bool, which stream may be used at all. Where one alone is present it has weight 1.
         """
+        given = vectors, log_probs, present
         with torch.autocast(log_probs[0].device.type, enabled=False):
             heard = present & ~_lost(reliability)
             told = tuple(x.detach().float() * heard[..., i, None] for i, x in enumerate(log_probs))
             found = correlations(*told)
             lag = torch.zeros(len(found), dtype=torch.int64, device=found.device) if self.training else find_lag(found)
             if bool(lag.any()):
-                vectors, log_probs, told = ((x[0], move(x[1], lag)) for x in (vectors, log_probs, told))
-                sound, lips = reliability.split((len(AUDIO_FEATURES), len(LIP_FEATURES)), -1)
-                reliability = torch.cat([sound, move(lips, lag)], -1)
-                seen = move(present[..., 1], lag) & (has_moved_in(lag, present.shape[1]) | ~present[..., 0])
-                present = torch.stack([present[..., 0], seen], -1)
+                by = _shifts(lag, told, present)
+                vectors, log_probs, told = (tuple(map(move, pair, by)) for pair in (vectors, log_probs, told))
+                streams = reliability.split((len(AUDIO_FEATURES), len(LIP_FEATURES)), -1)
+                reliability = torch.cat(list(map(move, streams, by)), -1)
+                present = torch.stack([_there(present, i, shift) for i, shift in enumerate(by)], -1)
                 heard = present & ~_lost(reliability)
                 told = tuple(x * heard[..., i, None] for i, x in enumerate(told))
             features = _features(told, reliability.float(), heard, found, lag)
@@ -122,41 +123,27 @@ class LateFusion(nn.Module):
         weights = strengths / total
         alone = (weights == 1).any(-1, keepdim=True)
         fused = combine(vectors, log_probs, weights, torch.where(alone, torch.ones_like(total), total), lag)
-        if self.training:
+        if self.training or not (self.fallback.learning or bool(self.fallback.taught)):
             return fused
         with torch.autocast(log_probs[0].device.type, enabled=False):
-            return self._overall(fused, vectors, log_probs, reliability, present, found)
+            fused.overall = told_of(given[1], log_probs, fused.log_probs, fused.weights[..., 0], found, lag, given[2].any(-1))
+            return self._choose(fused, *given) if bool(self.fallback.taught) else fused
 
-    def _overall(
-        self,
-        fused: Fused,
-        vectors: tuple[torch.Tensor, torch.Tensor],
-        log_probs: tuple[torch.Tensor, torch.Tensor],
-        reliability: torch.Tensor,
-        present: torch.Tensor,
-        found: torch.Tensor,
+    def _choose(
+        self, fused: Fused, vectors: tuple[torch.Tensor, torch.Tensor], log_probs: tuple[torch.Tensor, torch.Tensor], present: torch.Tensor
     ) -> Fused:
-        """Fused by the choice for the whole utterance; `found` are the correlations at all offsets."""
-        real = present.any(-1).float()
-        told = [x.detach().float() * real[..., None] for x in (*log_probs, fused.log_probs)]
-        used = found.gather(1, (fused.lag + MAX_LAG)[:, None])[:, 0]
-        near = (local_agreement(*told[:2]) * real).sum(1) / real.sum(1).clamp(min=1)
-        pairs = torch.stack([used, found.amax(1), distinctness(found), *(agreement(told[2], one) for one in told[:2]), near], -1)
-        overall = utterance_features(tuple(told), reliability.float(), real, fused.weights[..., 0].float(), pairs, fused.lag != 0)
-        fused.overall = overall
-        if not bool(self.fallback.taught):
-            return fused
-        chosen = self.fallback(overall).argmax(-1)
+        """What was fused, or one of the streams as it was given."""
+        chosen = self.fallback(fused.overall).argmax(-1)
         # Where only one stream is there at all, there is nothing to choose.
         chosen = torch.where(present.any(1).all(-1), chosen, torch.full_like(chosen, CHOICES.index("both")))
         if bool((chosen == CHOICES.index("both")).all()):
             return fused
         alone = torch.stack([chosen == 0, chosen == 1], -1)[:, None] & present  # in frames that the chosen stream has
-        weights = torch.where(alone.any(-1, keepdim=True), alone.to(fused.weights.dtype), fused.weights)
-        single = combine(vectors, log_probs, weights, 1.0, fused.lag)
         taken = alone.any(-1, keepdim=True)
+        weights = torch.where(taken, alone.to(fused.weights.dtype), fused.weights)
+        single = combine(vectors, log_probs, weights, 1.0, fused.lag)
         memory = torch.where(taken, single.memory, fused.memory)
-        return Fused(memory, torch.where(taken, single.log_probs, fused.log_probs), weights, fused.lag, overall)
+        return Fused(memory, torch.where(taken, single.log_probs, fused.log_probs), weights, fused.lag, fused.overall)
 
     def _strengths(self, features: torch.Tensor, reliability: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """(B, T, 2), never both 0."""
@@ -174,6 +161,35 @@ class LateFusion(nn.Module):
 def _lost(reliability: torch.Tensor) -> torch.Tensor:
     """(B, T, 2) bool: where the sound is digital silence, and where no face was found."""
     return torch.stack([reliability[..., _SILENCE] > 0.5, reliability[..., len(AUDIO_FEATURES) + _MISSING] > 0.5], -1)
+
+
+def _shifts(
+    lag: torch.Tensor, told: tuple[torch.Tensor, torch.Tensor], present: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """By how many frames to move the sound and the lips, each (B,), so that the lips are `lag` frames later than they were.
+
+    The lips alone are moved, but where they would lose what they say over the edge and the sound, moved the other way, would not: a
+    sound that is late in its file ends in the middle of what the lips go on to say.
+    """
+    said = [(1 - one[..., 0].exp()) * present.any(-1) for one in told]
+    lips_lose, sound_loses = (_over_the_edge(one, shift, present) for one, shift in ((said[1], lag), (said[0], -lag)))
+    left = present[..., 0] & ~_there(present, 0, -lag)  # where the sound would be gone, the lips have to be there
+    alone = (left & ~present[..., 1]).any(1)
+    sound_moves = (sound_loses + _LESS < lips_lose) & ~alone
+    nothing = torch.zeros_like(lag)
+    return torch.where(sound_moves, -lag, nothing), torch.where(sound_moves, nothing, lag)
+
+
+def _over_the_edge(said: torch.Tensor, shift: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """(B,) how many frames' worth of what is said (B, T) would be moved out of the utterance."""
+    stays = move(said, shift) * has_moved_in(shift, said.shape[1]) * present.any(-1)
+    return said.sum(1) - stays.sum(1)
+
+
+def _there(present: torch.Tensor, stream: int, shift: torch.Tensor) -> torch.Tensor:
+    """(B, T) bool: where a stream that was moved may be used; at the edge where nothing came in only if the other is not there."""
+    moved = move(present[..., stream], shift)
+    return moved & (has_moved_in(shift, present.shape[1]) | ~present[..., 1 - stream])
 
 
 def combine(

@@ -106,3 +106,40 @@ def test_the_fusion_moves_the_lips_into_step(lag):
     only_lips = present & torch.tensor([False, True])
     alone = fusion.eval()(vectors, (sound, lips), reliability, only_lips)
     assert alone.lag.item() == 0 and torch.allclose(alone.log_probs, lips, atol=1e-6)
+
+
+def test_a_late_sound_that_ends_before_the_lips_is_moved_to_them():
+    """Lips moved later would lose over the edge what the sound, which ends there, could not say in time either."""
+    torch.manual_seed(0)
+    fusion = LateFusion().eval()
+    lips = spoken(WORDS | {52: 6, 57: 8})
+    sound = spoken({frame + 5: token for frame, token in WORDS.items()} | {57: 6, 59: 8})  # the last one squeezed in
+    vectors = torch.randn(1, 60, 4), torch.randn(1, 60, 4)
+    reliability, present = torch.zeros(1, 60, 12), torch.ones(1, 60, 2, dtype=torch.bool)
+    out = fusion(vectors, (sound, lips), reliability, present)
+    assert out.lag.item() == 5
+    assert (out.weights[0, 55:, 1] == 1).all() and not (out.weights[0, :55] == 1).any(), "where the sound was moved away the lips are alone"
+    path = out.log_probs[0].argmax(-1)
+    assert path[57] == 8 and path[52] == 6 and path[10] == 3
+    short = present.clone()
+    short[0, 54:, 1] = False  # no lips where the sound would be moved away: it stays, and they are moved
+    assert (fusion(vectors, (sound, lips), reliability, short).weights[0, :5, 0] == 1).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(-MAX_LAG + 2, MAX_LAG - 2), st.sampled_from([0, 1]), st.integers(45, 60))
+def test_the_stream_that_is_chosen_comes_out_as_it_went_in_however_far_it_was_moved(lag, stream, frames):
+    torch.manual_seed(1)
+    fusion = LateFusion().eval()
+    fusion.fallback.taught.fill_(True)
+    fusion.fallback.net[3].bias.data.copy_(torch.tensor([-9.0] * 6))
+    fusion.fallback.net[3].bias.data[stream] = 9.0
+    pair = [spoken(WORDS), spoken({frame - lag: token for frame, token in WORDS.items()})]
+    pair = [torch.cat([one, one]) for one in pair]  # in a batch with a longer utterance
+    present = torch.ones(2, 60, 2, dtype=torch.bool)
+    present[1, frames:] = False
+    vectors = torch.randn(2, 60, 4), torch.randn(2, 60, 4)
+    out = fusion(vectors, (pair[0], pair[1]), torch.zeros(2, 60, 12), present)
+    for row, length in enumerate((60, frames)):
+        assert torch.allclose(out.log_probs[row, :length], pair[stream][row, :length], atol=1e-6)
+        assert torch.equal(out.memory[row, :length], vectors[stream][row, :length])

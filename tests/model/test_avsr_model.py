@@ -182,21 +182,21 @@ def test_the_choice_for_the_utterance_leaves_one_stream_or_both(model):
     b = batch(8)
     both = encode(model, b, "av").fused
     fallback = model.fusion.fallback
-    assert not fallback.taught and both.overall.shape == (2, len(fallback.mean))
+    assert not fallback.taught and both.overall is None, "nothing is worked out that nothing is chosen by"
     fallback.taught.fill_(True)
     last = fallback.net[-1]
-    kept = last.weight.data.clone(), last.bias.data.clone()
+    kept, no_scores = (last.weight.data.clone(), last.bias.data.clone()), torch.full((3,), -30.0)
     try:
         last.weight.data.zero_()
         for place, mode in ((0, "audio"), (1, "lip"), (2, None)):
-            last.bias.data.copy_(torch.eye(3)[place])
+            last.bias.data.copy_(torch.cat([torch.eye(3)[place], no_scores]))
             found = encode(model, b, "av").fused
             wanted = both if mode is None else encode(model, b, mode).fused
             assert torch.equal(found.log_probs[0], wanted.log_probs[0]) and torch.equal(found.memory[0], wanted.memory[0])
             assert torch.equal(found.weights[0], wanted.weights[0])
             alone = encode(model, b, "lip")
             assert (alone.fused.weights[..., 1] == 1).all(), "there is nothing to choose where one is all there is"
-        last.bias.data.copy_(torch.eye(3)[0])
+        last.bias.data.copy_(torch.cat([torch.eye(3)[0], no_scores]))
         short = encode(model, b, "av", speech=b["speech"][:, : 8 * 640], speech_lengths=torch.tensor([8 * 640, 8 * 640]))
         assert (short.fused.weights[0, :8, 0] == 1).all() and (short.fused.weights[0, 11:, 1] == 1).all()
     finally:
@@ -211,6 +211,17 @@ def test_a_model_from_before_the_choice_makes_none(model):
     again.load_state_dict(old)
     b = batch(8)
     assert torch.equal(encode(again, b, "av").fused.log_probs, encode(model, b, "av").fused.log_probs)
+
+
+def test_a_choice_that_an_earlier_version_taught_is_not_made_and_that_is_said(model, caplog):
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    for name, value in (("net.0.weight", torch.ones(32, 40)), ("net.3.weight", torch.ones(3, 32)), ("net.3.bias", torch.eye(3)[0]),
+                        ("mean", torch.zeros(40)), ("deviation", torch.ones(40)), ("taught", torch.tensor(True))):  # fmt: skip
+        state["fusion.fallback." + name] = value
+    again = AVSRModel(VOCABULARY, small_config()).eval()
+    again.load_state_dict(state)
+    assert torch.equal(encode(again, batch(8), "av").fused.log_probs, encode(model, batch(8), "av").fused.log_probs)
+    assert "earlier version" in caplog.text and "stage fuse" in caplog.text
 
 
 @pytest.mark.parametrize("samples, frames", [(1, 1), (640, 1), (641, 2), (48000, 75)])

@@ -14,13 +14,13 @@ from avsr.training.teach_fallback import FallbackSchedule, teach_fallback
 from tests.model.test_avsr_model import VOCABULARY, batch, small_config
 
 
-def said(tokens: list[int], right: bool, rng: np.random.Generator, frames: int = 40) -> Said:
-    """A head that spikes at the right tokens and has a good picture or sound, or at others and has not."""
+def said(tokens: list[int], right: bool, rng: np.random.Generator, frames: int = 40, *, sure: float = 6.0) -> Said:
+    """A head that spikes at the right tokens, so sharply, and has a good picture or sound; or at others and has not."""
     logits = np.zeros((frames, VOCABULARY), np.float32)
     logits[:, 0] = 6.0
     for place, token in enumerate(tokens):
         spoken = token if right else 1 + int(rng.integers(VOCABULARY - 2))
-        logits[4 + 6 * place] = 6.0 * (np.arange(VOCABULARY) == spoken)
+        logits[4 + 6 * place] = sure * (np.arange(VOCABULARY) == spoken)
     features = np.full((frames, 6), 0.6 if right else -0.6, np.float32)
     features[:, 5] = 0.0
     log_probs = torch.from_numpy(logits).log_softmax(-1).numpy()
@@ -54,7 +54,7 @@ def test_it_learns_whom_to_trust():
 
 
 def test_it_learns_when_to_choose_one_stream_for_the_whole_utterance():
-    """A fusion that believes both alike mixes right and wrong; what is chosen after it does not."""
+    """A fusion that believes both alike follows the one that is surer, here the wrong one; what is chosen after it does not."""
     rng = np.random.default_rng(3)
     torch.manual_seed(0)
     model = AVSRModel(VOCABULARY, small_config()).eval()
@@ -65,7 +65,7 @@ def test_it_learns_when_to_choose_one_stream_for_the_whole_utterance():
     def draw(rng: np.random.Generator, size: int) -> tuple[list, list, list]:
         tokens = [rng.integers(1, VOCABULARY - 1, 5) for _ in range(size)]
         which = [rights[place] for place in rng.integers(3, size=size)]
-        pairs = [(said(t.tolist(), sound, rng), said(t.tolist(), lips, rng)) for t, (sound, lips) in zip(tokens, which)]
+        pairs = [[said(t.tolist(), right, rng, sure=6.0 if right else 7.0) for right in pair] for t, pair in zip(tokens, which)]
         return tokens, [one for one, _ in pairs], [one for _, one in pairs]
 
     schedule = FallbackSchedule(pairs=240, steps=300)
