@@ -69,10 +69,14 @@ class Fallback(nn.Module):
         super()._load_from_state_dict(state, prefix, *rest)
 
     def forward(self, told: Told) -> torch.Tensor:
-        """(B, 3) how strongly each of CHOICES is for."""
+        """(B, 3) how strongly each of CHOICES is for; minus infinity for a stream that reads what both read, for then nothing is gained by
+        leaving the other one out."""
         found = self.net(((told.features - self.mean) / self.deviation).clamp(-_FURTHEST, _FURTHEST))
         besides, counts = found.split(len(CHOICES), -1)
-        return besides - (counts.exp()[..., None] * told.against / _NATS).sum(1)
+        strengths = besides - (counts.exp()[..., None] * told.against / _NATS).sum(1)
+        same = (told.against == told.against[..., -1:]).all(1)  # the same reading has the same scores, to the bit
+        same[:, -1] = False
+        return strengths.masked_fill(same, -torch.inf)
 
 
 def cross_likelihoods(told: tuple[torch.Tensor, ...], real: torch.Tensor) -> torch.Tensor:

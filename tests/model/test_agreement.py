@@ -129,13 +129,16 @@ def test_a_late_sound_that_ends_before_the_lips_is_moved_to_them():
 @settings(deadline=None, max_examples=20)
 @given(st.integers(-MAX_LAG + 2, MAX_LAG - 2), st.sampled_from([0, 1]), st.integers(45, 60))
 def test_the_stream_that_is_chosen_comes_out_as_it_went_in_however_far_it_was_moved(lag, stream, frames):
+    """In a batch with a longer utterance."""
     torch.manual_seed(1)
     fusion = LateFusion().eval()
     fusion.fallback.taught.fill_(True)
     fusion.fallback.net[3].bias.data.copy_(torch.tensor([-9.0] * 6))
     fusion.fallback.net[3].bias.data[stream] = 9.0
-    pair = [spoken(WORDS), spoken({frame - lag: token for frame, token in WORDS.items()})]
-    pair = [torch.cat([one, one]) for one in pair]  # in a batch with a longer utterance
+    heard, seen = dict(WORDS), {frame - lag: token for frame, token in WORDS.items()}
+    # The other one is surer, and of one word of another opinion: that is what both read.
+    (heard if stream else seen)[33 if stream else 33 - lag] = 8
+    pair = [torch.cat([spoken(one, sure=8.0 if i == stream else 12.0)] * 2) for i, one in enumerate((heard, seen))]
     present = torch.ones(2, 60, 2, dtype=torch.bool)
     present[1, frames:] = False
     vectors = torch.randn(2, 60, 4), torch.randn(2, 60, 4)
@@ -143,3 +146,13 @@ def test_the_stream_that_is_chosen_comes_out_as_it_went_in_however_far_it_was_mo
     for row, length in enumerate((60, frames)):
         assert torch.allclose(out.log_probs[row, :length], pair[stream][row, :length], atol=1e-6)
         assert torch.equal(out.memory[row, :length], vectors[stream][row, :length])
+
+
+def test_a_stream_that_reads_what_both_read_is_not_chosen_for_it():
+    torch.manual_seed(1)
+    fusion = LateFusion().eval()
+    fusion.fallback.taught.fill_(True)
+    fusion.fallback.net[3].bias.data.copy_(torch.tensor([9.0] + [-9.0] * 5))
+    vectors = torch.randn(1, 60, 4), torch.randn(1, 60, 4)
+    out = fusion(vectors, (spoken(WORDS), spoken(WORDS)), torch.zeros(1, 60, 12), torch.ones(1, 60, 2, dtype=torch.bool))
+    assert not (out.weights == 1).any()
