@@ -10,6 +10,7 @@ command has ended well; a stage whose stamp has the same hash, and whose outputs
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -18,10 +19,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +34,7 @@ from avsr.stages.machine import describe_commit, describe_machine, noted_machine
 
 _BEGUN = ".begun"
 _NOTE_EVERY = 30.0  # seconds: no more than this of a training's time is lost when the machine goes down
+_PATIENCE = 5.0  # seconds that a run which was ended just now has to let go
 
 # ESPnet's own words; of an epoch's results what comes first: losses and the accuracy.
 _PROGRESS = re.compile(r"\d+/\d+epoch started.*|\d+epoch results.*|\d+epoch:train:.*|The training was finished.*")
@@ -90,19 +93,61 @@ def begin(directory: Path, state: str) -> float:
     return seconds
 
 
-def execute(command: Sequence[str], *, log: Path | None = None, note_seconds: Callable[[float], None] | None = None) -> int:
+@contextmanager
+def alone(stage: str, stamp: Path) -> Iterator[IO[str]]:
+    """Hold the stage of this stamp, against other runs on this machine: two that write the same files would spoil each other's.
+
+    The command is to inherit what is yielded (`execute`): one that outlives a killed `once` goes on holding the stage.
+
+    Raises AvsrError where another run has it and does not let go.
+    """
+    folder = Path(tempfile.gettempdir()) / f"avsr-stages-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / hashlib.sha256(os.fsencode(stamp.resolve())).hexdigest()[:32]
+    until = time.monotonic() + _PATIENCE
+    while True:
+        with open(path, "a+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                mine = path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat())
+            except BlockingIOError:
+                mine = False
+                if time.monotonic() > until:
+                    lock.seek(0)
+                    raise AvsrError(
+                        f"stage {stage}: another run is at it in {stamp.parent} (begun by process {lock.read().strip() or 'unknown'}); "
+                        "wait for that one, or end it, and run the same command again."
+                    ) from None
+            if mine:
+                lock.truncate(0)
+                lock.write(str(os.getpid()))
+                lock.flush()
+                yield lock
+                path.unlink(missing_ok=True)
+                return
+        time.sleep(0.1)
+
+
+def execute(
+    command: Sequence[str],
+    *,
+    log: Path | None = None,
+    note_seconds: Callable[[float], None] | None = None,
+    held: Sequence[IO] = (),
+) -> int:
     """Run a command to its end and return its exit code (128 + the signal, where one ended it).
 
     Ctrl-C reaches the command too, being in the same process group; it is waited for, so that it can finish what it
     has under way. With `log` all that it says goes there, and only lines that show its progress come here.
-    `note_seconds` is called with the time spent, now and then and at the end.
+    `note_seconds` is called with the time spent, now and then and at the end. `held` stays open in the command too.
     """
     started = time.monotonic()
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") if log is not None else nullcontext() as file:
         # A pipe for what is shown, so that the command blocks rather than a line is lost.
-        process = subprocess.Popen(list(command), stdout=file and subprocess.PIPE, stderr=file and subprocess.STDOUT)
+        pipes = {"stdout": file and subprocess.PIPE, "stderr": file and subprocess.STDOUT}
+        process = subprocess.Popen(list(command), **pipes, pass_fds=[one.fileno() for one in held])
         signal.signal(signal.SIGINT, lambda *_: None)  # a handler, not SIG_IGN: the command was started before
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         reader = threading.Thread(target=_show_progress, args=(process.stdout, file), daemon=True)
@@ -157,13 +202,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if is_done(args.stamp, state, args.output):
         print(f"[{args.stage}] done already, and nothing it depends on has changed (to redo it, remove {args.stamp}).")
         return 0
-    if args.adopt:
-        return adopt(args.stage, args.stamp, state, args.output, args.resumes)
-    args.stamp.unlink(missing_ok=True)
-    remove_half_written(args.stamp.parent)  # of a run that was killed: each has a name of its own, and no later one replaces it
-    if args.fresh and args.fresh.exists():
-        shutil.rmtree(args.fresh)
-    return run_stage(args, state)
+    with alone(args.stage, args.stamp) as lock:
+        if is_done(args.stamp, state, args.output):
+            print(f"[{args.stage}] done meanwhile, by another run.")
+            return 0
+        if args.adopt:
+            return adopt(args.stage, args.stamp, state, args.output, args.resumes)
+        args.stamp.unlink(missing_ok=True)
+        remove_half_written(args.stamp.parent)  # of a run that was killed: each has a name of its own, and no later one replaces it
+        if args.fresh and args.fresh.exists():
+            shutil.rmtree(args.fresh)
+        return run_stage(args, state, lock)
 
 
 def adopt(stage: str, stamp: Path, state: str, outputs: Sequence[Path], resumes: Path | None) -> int:
@@ -182,7 +231,7 @@ def adopt(stage: str, stamp: Path, state: str, outputs: Sequence[Path], resumes:
     return 0
 
 
-def run_stage(args: argparse.Namespace, state: str) -> int:
+def run_stage(args: argparse.Namespace, state: str, lock: IO) -> int:
     """Run the command, note the time it takes, and stamp it when it has ended well; returns its exit code."""
     spent = begin(args.resumes, state) if args.resumes else 0.0
     seconds = spent
@@ -193,7 +242,7 @@ def run_stage(args: argparse.Namespace, state: str) -> int:
         if args.resumes and args.resumes.is_dir():
             write_note(args.resumes / _BEGUN, {"state": state, "seconds": round(seconds, 2)})
 
-    code = execute(args.command, log=args.log, note_seconds=note_seconds)
+    code = execute(args.command, log=args.log, note_seconds=note_seconds, held=[lock])
     if code != 0:
         if args.log and code != INTERRUPTED:
             print(last_lines(args.log), file=sys.stderr)

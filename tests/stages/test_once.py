@@ -189,6 +189,44 @@ def test_ctrl_c_waits_for_the_command_and_leaves_no_stamp(tmp_path):
     assert out.read_text() == "put in order" and not (tmp_path / "done").exists()
 
 
+def test_two_runs_are_not_at_one_stage(stage, tmp_path, monkeypatch):
+    """The second would take the first one's half-written files for those of a run that was killed."""
+    monkeypatch.setattr(once, "_PATIENCE", 0.3)
+    other = _begin_in_another_run(tmp_path)
+    half_written(tmp_path / "out")
+    there = set(tmp_path.iterdir())
+    with pytest.raises(AvsrError, match=rf"another run is at it in .* \(begun by process {other.pid}\); wait"):
+        stage()
+    assert set(tmp_path.iterdir()) == there and len(there) > 2, "what the first one is writing is left alone"
+    (tmp_path / "go").touch()
+    assert other.wait(10) == 0
+    assert stage() == 0 and (tmp_path / "out").read_text() == "x", "it is done, by the other run"
+
+
+def test_a_command_that_outlives_its_killed_run_still_has_the_stage(stage, tmp_path, monkeypatch):
+    monkeypatch.setattr(once, "_PATIENCE", 0.3)
+    other = _begin_in_another_run(tmp_path)
+    other.kill()
+    other.wait()
+    with pytest.raises(AvsrError, match="another run is at it"):
+        stage()
+    (tmp_path / "go").touch()
+    monkeypatch.setattr(once, "_PATIENCE", 10.0)
+    assert stage() == 0, "it lets go when it ends"
+
+
+def _begin_in_another_run(folder: Path) -> subprocess.Popen:
+    """The stage of `stage`, begun by another process, with a command that waits for the file `go`."""
+    wait = f"import pathlib, time\np = pathlib.Path({str(folder)!r})\n(p / 'begun').touch()\nwhile not (p / 'go').exists(): time.sleep(0.02)\n"
+    files = ["--stamp", folder / "done", "--input", folder / "in", "--output", folder / "out"]
+    command = ["--stage", "1 x", "--says", "does x", *files, "--", sys.executable, "-c", wait + COUNT, folder / "out"]
+    other = subprocess.Popen([sys.executable, "-m", "avsr.stages.once", *map(str, command)])
+    while not (folder / "begun").exists():
+        assert other.poll() is None
+        time.sleep(0.02)
+    return other
+
+
 def _default_interrupt() -> None:
     """A shell starts what is in the background with Ctrl-C switched off, and that is inherited."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
