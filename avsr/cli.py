@@ -12,7 +12,7 @@ import typer
 # Nothing heavier may be imported here: `avsr --help` has half a second (tests/test_cli.py holds it to that).
 from avsr import __version__
 from avsr.choices import Backend, Domain, Layout, LmKind, Mode, OnBackend, Profile, RayAddress, Search, Transport
-from avsr.errors import AvsrError
+from avsr.errors import AvsrError, disk_sentence
 
 app = typer.Typer(
     name="avsr",
@@ -334,9 +334,10 @@ def main() -> None:
             raise  # our own module is missing: a bug, not an installation fault
         sys.exit(_fail(f"the Python package {error.name} is missing: run tools/install.sh (`avsr doctor` tells more)."))
     except OSError as error:
-        if error.filename is None:
+        sentence = disk_sentence(error)
+        if sentence is None:
             raise
-        sys.exit(_fail(f"{error.filename}: {error.strerror}."))
+        sys.exit(_fail(sentence))
 
 
 def _fail(sentence: str) -> int:

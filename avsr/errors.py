@@ -1,5 +1,11 @@
 """The errors that are meant for a person: each message is one sentence saying what is wrong, where, and what to do."""
 
+from __future__ import annotations
+
+import errno
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class AvsrError(ValueError):
     """Something the person at the keyboard can mend; the command line prints it and exits 1.
@@ -23,3 +29,11 @@ class LabelError(AvsrError):
 
 class ModelError(AvsrError):
     """A model is missing, damaged, or was packed by an incompatible version."""
+
+
+def disk_sentence(error: OSError) -> str | None:
+    """What to tell the person of a file that cannot be had or a disk that is full; None of an error that nobody outside this package can mend."""
+    if error.errno in _FULL:  # in mid-writing Python names no file
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}the disk is full ({error.strerror}); make room and run the same command again, what is finished is kept."
+    return f"{error.filename}: {error.strerror}." if error.filename is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import secrets
 import sys
 import time
@@ -167,7 +168,16 @@ def _do(job: Any, function: Callable[..., str | None], arguments: tuple[Any, ...
     try:
         return function(job, *arguments)
     except Exception as error:  # to be raised where the person is
-        return _Raised(error, traceback.format_exc())
+        return _Raised(_sendable(error), traceback.format_exc())
+
+
+def _sendable(error: Exception) -> Exception:
+    """The same, or one that tells it where it does not survive being pickled: some libraries' own do not."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever its parts raise
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 @lru_cache(maxsize=8)

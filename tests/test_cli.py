@@ -150,6 +150,26 @@ def test_a_file_that_cannot_be_written_is_named(monkeypatch, capsys):
     assert (code, said) == (1, "avsr: closed: Permission denied.\n")
 
 
+def test_a_disk_that_gets_full_in_mid_writing_is_a_sentence(monkeypatch, capsys):
+    def crop_folder(folder, out, **_):
+        with open("/dev/full", "wb") as file:
+            file.write(b"x")
+
+    stand_in(monkeypatch, "avsr.lips.folder", crop_folder=crop_folder)
+    code, said = in_process(monkeypatch, capsys, "crop", "in", "--out", "out")
+    assert code == 1 and said.startswith("avsr: the disk is full") and said.endswith("what is finished is kept.\n")
+
+
+def test_an_oserror_that_is_nobodys_fault_keeps_its_traceback(monkeypatch):
+    def crop_folder(folder, out, **_):
+        raise OSError(9, "Bad file descriptor")
+
+    stand_in(monkeypatch, "avsr.lips.folder", crop_folder=crop_folder)
+    monkeypatch.setattr(sys, "argv", ["avsr", "crop", "in", "--out", "out"])
+    with pytest.raises(OSError, match="Bad file"):
+        cli.main()
+
+
 def test_a_missing_package_is_named(monkeypatch, capsys):
     def transcribe_files(videos, **_):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")

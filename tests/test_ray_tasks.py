@@ -97,7 +97,16 @@ def obey(job: str, notes: Path) -> str | None:
         raise AvsrError(f"{notes}: cannot be written to; make room.")
     if job == "lost":
         raise FileNotFoundError(2, "No such file", "lost.txt")
+    if job == "stubborn":
+        raise Stubborn(7, what="decoder")
     return "threads " + os.environ["OPENCV_FOR_THREADS_NUM"] if job == "threads" else None
+
+
+class Stubborn(Exception):
+    """An error that does not survive being pickled, as some libraries' own do not."""
+
+    def __init__(self, code: int, *, what: str) -> None:
+        super().__init__(f"{what} {code}")
 
 
 def on_one_node() -> None:
@@ -174,7 +183,10 @@ def test_what_a_job_raises_comes_back_as_it_is_and_is_not_tried_again(tmp_path, 
     with pytest.raises(FileNotFoundError) as lost:
         list(work_off(work, ["lost"], nj=1, backend=ray_backend))
     assert lost.value.filename == "lost.txt" and "in obey" in str(lost.value.__cause__)
-    assert begun(tmp_path) == {"full": 1, "lost": 1}
+    with pytest.raises(RuntimeError, match="Stubborn: decoder 7") as stubborn:
+        list(work_off(work, ["stubborn"], nj=1, backend=ray_backend))
+    assert "in obey" in str(stubborn.value.__cause__)
+    assert begun(tmp_path) == {"full": 1, "lost": 1, "stubborn": 1}
 
 
 @pytest.mark.parametrize(

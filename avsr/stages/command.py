@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from avsr.errors import AvsrError
+from avsr.errors import AvsrError, disk_sentence
 
 INTERRUPTED = 130  # what a shell reports for a command ended by Ctrl-C
 
 
 def run_main(main: Callable[[], int]) -> None:
-    """Run a stage's `main` and leave Python with its exit code; 1 for an AvsrError or a file that cannot be had."""
+    """Run a stage's `main` and leave Python with its exit code; 1 for an AvsrError, a file that cannot be had or a full disk."""
     try:
         code = main()
     except AvsrError as error:
@@ -21,8 +21,9 @@ def run_main(main: Callable[[], int]) -> None:
         print("interrupted; what was finished is kept, run the same command again to go on.", file=sys.stderr)
         code = INTERRUPTED
     except OSError as error:
-        if error.filename is None:
+        sentence = disk_sentence(error)
+        if sentence is None:
             raise
-        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        print(sentence, file=sys.stderr)
         code = 1
     sys.exit(code)
