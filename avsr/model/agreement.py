@@ -14,7 +14,9 @@ _LEAST = 0.25  # agreement below which no offset is believed
 _DISTINCT = 1.5  # by which factor it has to agree better than any offset that is not next to it: chance agrees anywhere
 _FAINT = 0.02  # agreement that is none
 _BESIDE = 3  # frames to either side of an offset that are next to it
-_BETTER = 1.05  # by which factor the offset has to agree better than no offset: one frame already costs the fusion dearly
+# By which factor it has to agree better than no offset. At 1.05 lips were moved by a frame for nothing in 9 clips of 100, which costs the
+# fusion more than what is left out of step by one.
+_BETTER = 1.1
 
 
 def correlations(audio: torch.Tensor, lip: torch.Tensor) -> torch.Tensor:
