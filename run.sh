@@ -195,10 +195,10 @@ stage_train() {
         --tokens "$dump/tokens" --exp "$exp/avsr" --resume true --ngpu "$ngpu" ${espnet[@]+"${espnet[@]}"}
 }
 
-stage_fuse() { # "choice 3": what an earlier version taught is taught anew
+stage_fuse() { # "choice 4": what an earlier version taught is taught anew
     inputs "$dump" dev text video.scp wav.scp
     once "teaches the fusion when to trust sound and lips, on $dump/dev" "$exp/avsr/.fuse.done" \
-        "${input[@]}" --input "$exp/avsr/valid.acc.ave.pth" --option "seed $seed" --option "choice 3" --output "$exp/avsr/fused.pth" \
+        "${input[@]}" --input "$exp/avsr/valid.acc.ave.pth" --option "seed $seed" --option "choice 4" --output "$exp/avsr/fused.pth" \
         -- ${prepare[@]+"${prepare[@]}"} python -m avsr.training.fuse --exp "$exp/avsr" --dump "$dump" --tokens "$dump/tokens" \
         ${seed:+--seed "$seed"}
 }

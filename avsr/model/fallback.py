@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from avsr.model.agreement import MAX_LAG, agreement, distinctness, local_agreement
 
 CHOICES = ("sound", "lips", "both")
-_FEATURES = 10
+_FEATURES = 12
 _FURTHEST = 4.0  # deviations from the mean: what lies further off was not learnt from
 _NATS = 5.0  # of a difference of likelihoods that is one in the softmax: heads are surer of themselves than they are right
 _IMPOSSIBLE = 1e4  # nats
@@ -22,7 +22,7 @@ _IMPOSSIBLE = 1e4  # nats
 class Told:
     """What the choice is made by, without gradient.
 
-    features: (B, 10), see `told_of`.
+    features: (B, 12), see `told_of`.
     against: (B, 3, 3) nats, see `cross_likelihoods`.
     """
 
@@ -79,8 +79,9 @@ class Fallback(nn.Module):
         return strengths.masked_fill(same, -torch.inf)
 
 
-def cross_likelihoods(told: tuple[torch.Tensor, ...], real: torch.Tensor) -> torch.Tensor:
-    """(B, n, n) nats: of n log posteriors (B, T, V), blank first, how unlikely the i-th finds what the j-th says by its best path.
+def cross_likelihoods(told: tuple[torch.Tensor, ...], real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, n, n) nats: of n log posteriors (B, T, V), blank first, how unlikely the i-th finds what the j-th says by its best path; and
+    (B, n) how many tokens each says.
 
     Args:
         real: (B, T) float, 1 for the utterance's frames, without a gap.
@@ -92,7 +93,8 @@ def cross_likelihoods(told: tuple[torch.Tensor, ...], real: torch.Tensor) -> tor
         said = (path != 0) & (path != F.pad(path, (1, 0))[:, :-1])
         readings.append((path[said], frames, said.sum(1)))
     rows = [[F.ctc_loss(one.transpose(0, 1), *reading, reduction="none") for reading in readings] for one in told]
-    return torch.stack([torch.stack(row, -1) for row in rows], 1).clamp(max=_IMPOSSIBLE)
+    against = torch.stack([torch.stack(row, -1) for row in rows], 1).clamp(max=_IMPOSSIBLE)
+    return against, torch.stack([count for *_, count in readings], -1)
 
 
 def told_of(
@@ -108,7 +110,7 @@ def told_of(
 
     The features: agreement of sound and lips at the offset used, at the best one, how far that stands out, of the fusion with the sound and
     with the lips, and of sound and lips around each frame (`avsr.model.agreement`); the mean weight of the sound in the fusion, the
-    shares of frames in which it is 0 and 1; and whether a stream was moved.
+    shares of frames in which it is 0 and 1; whether a stream was moved; and how much sound and lips say, of the most that is said.
 
     Args:
         streams: log posteriors (B, T, V) of the sound and of the lips, blank first, as they were given.
@@ -126,5 +128,6 @@ def told_of(
     used = found.gather(1, (lag + MAX_LAG)[:, None])[:, 0]
     agreed = torch.stack([used, found.amax(1), distinctness(found), agreement(both, sound), agreement(both, lips)], -1)
     means = [(x * real).sum(1, keepdim=True) / frames for x in (local_agreement(sound, lips), weight, weight <= 0, weight >= 1)]
-    features = torch.cat([agreed, *means, (lag != 0).float()[:, None]], -1)
-    return Told(features.detach(), cross_likelihoods((*given, both), real))
+    against, counts = cross_likelihoods((*given, both), real)
+    amounts = counts[:, :2] / counts.amax(1, keepdim=True).clamp(min=1)
+    return Told(torch.cat([agreed, *means, (lag != 0).float()[:, None], amounts], -1).detach(), against)

@@ -34,8 +34,8 @@ def test_each_reading_is_scored_by_each_posterior_as_ctc_does(paths, frames):
     told = tuple(posteriors([path, path]) for path in paths)
     real = torch.ones(2, FRAMES)
     real[1, frames:] = 0
-    found = cross_likelihoods(tuple(one * real[..., None] for one in told), real)
-    assert found.shape == (2, 3, 3)
+    found, counts = cross_likelihoods(tuple(one * real[..., None] for one in told), real)
+    assert found.shape == (2, 3, 3) and counts.tolist() == [[len(collapsed(path[:n])) for path in paths] for n in (FRAMES, frames)]
     for row, length in enumerate((FRAMES, frames)):
         for i, one in enumerate(told):
             for j, path in enumerate(paths):
@@ -48,15 +48,15 @@ def test_each_reading_is_scored_by_each_posterior_as_ctc_does(paths, frames):
 
 def test_silence_is_a_reading_too():
     silent, spoken = posteriors([[0] * FRAMES]), posteriors([[0, 1, 1, 0, 2, 0, 0, 3, 0, 0, 0, 0]])
-    found = cross_likelihoods((silent, silent, spoken), torch.ones(1, FRAMES))[0]
-    assert torch.isfinite(found).all()
+    (found,), (counts,) = cross_likelihoods((silent, silent, spoken), torch.ones(1, FRAMES))
+    assert torch.isfinite(found).all() and counts.tolist() == [0, 0, 3]
     assert found[0, 0] == found[0, 1] < found[0, 2] and found[2, 2] < found[2, 0]
 
 
 def test_what_has_no_alignment_at_all_is_a_number():
     certain = torch.full((1, FRAMES, VOCABULARY), -math.inf)
     certain[..., 0] = 0.0
-    found = cross_likelihoods((certain, posteriors([[1] * FRAMES]), certain), torch.ones(1, FRAMES))
+    found, _ = cross_likelihoods((certain, posteriors([[1] * FRAMES]), certain), torch.ones(1, FRAMES))
     assert torch.isfinite(found).all() and found[0, 0, 1] > 1000
 
 
@@ -69,5 +69,5 @@ def test_what_neither_stream_said_is_not_chosen(surer):
     told = (sure, unsure, mangled) if surer == "sound" else (unsure, sure, mangled)
     fallback = Fallback().eval()
     fallback.net[3].bias.data[3:] = torch.tensor([0.0, 0.0, -2.0])
-    strengths = fallback(Told(torch.zeros(1, 10), cross_likelihoods(told, torch.ones(1, FRAMES))))[0]
+    strengths = fallback(Told(torch.zeros(1, 12), cross_likelihoods(told, torch.ones(1, FRAMES))[0]))[0]
     assert CHOICES[int(strengths.argmax())] != "both"
