@@ -109,7 +109,9 @@ def alone(stage: str, stamp: Path) -> Iterator[IO[str]]:
         with open(path, "a+", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                mine = path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat())
+                mine = os.path.samestat(os.fstat(lock.fileno()), path.stat())
+            except FileNotFoundError:
+                mine = False  # who had it has removed it just now
             except BlockingIOError:
                 mine = False
                 if time.monotonic() > until:
