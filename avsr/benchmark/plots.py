@@ -44,14 +44,19 @@ def _curves(noises: Mapping[str, list], out: Path, rivals: Sequence[str]) -> Pat
         axis.fill_between(levels, low, high, color="C3", alpha=0.15, linewidth=0)
         axis.set_title(name, fontsize=10)
         axis.grid(alpha=0.3)
-    for axis in axes.flat[len(noises) :]:
+    empty = axes.flat[len(noises) :]
+    for axis in empty:
         axis.set_axis_off()
     for axis in axes[:, 0]:
         axis.set_ylabel("CER %")
-    for axis in axes[-1]:
+    for axis in axes.flat[max(0, len(noises) - _COLUMNS) : len(noises)]:  # the lowest of each column, under which may be an empty place
         axis.set_xlabel("SNR dB")
+        axis.tick_params(labelbottom=True)
     axes[0, 0].set_ylim(0, 105)
-    axes[0, 0].legend(fontsize=7)
+    if len(empty):
+        empty[0].legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc="center left")
+    else:
+        axes[0, 0].legend(fontsize=7)
     return _save(figure, out / "cer_over_snr.png")
 
 
