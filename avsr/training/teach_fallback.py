@@ -60,7 +60,8 @@ def teach_fallback(model: AVSRModel, draw: Draw, seed: int, schedule: FallbackSc
             parts.append(_read(model, *draw(rng, schedule.drawn)))
             advance()
     fallback.learning = False
-    told, errors = Told(*(torch.cat(part) for part in list(zip(*parts))[:2])), torch.cat([part[2] for part in parts])
+    features, against, errors = (torch.cat(part) for part in zip(*parts))
+    told = Told(features, against)
     with torch.no_grad():
         fallback.mean.copy_(told.features.mean(0))
         fallback.deviation.copy_(told.features.std(0) + 1e-4)
@@ -73,8 +74,8 @@ def teach_fallback(model: AVSRModel, draw: Draw, seed: int, schedule: FallbackSc
         chosen = fallback(told).argmax(-1)
     found = torch.cat([errors.mean(0), errors.gather(1, chosen[:, None]).mean(0)]).mul(100).numpy()
     counts = torch.bincount(chosen, minlength=len(CHOICES)).tolist()
-    told = ", ".join(f"{name} {count}" for name, count in zip(CHOICES, counts, strict=True))
-    logging.info("errors a token: sound %.1f, lips %.1f, both %.1f, chosen %.1f %% (%s)", *found, told)
+    each = ", ".join(f"{name} {count}" for name, count in zip(CHOICES, counts, strict=True))
+    logging.info("errors a token: sound %.1f, lips %.1f, both %.1f, chosen %.1f %% (%s)", *found, each)
     return found
 
 
