@@ -63,8 +63,8 @@ class Fallback(nn.Module):
         given = state.get(prefix + "mean")
         if given is not None and len(given) != _FEATURES:
             if bool(state[prefix + "taught"]):
-                told = "the fusion's choice for the utterance was taught by an earlier version and is not made; run the stage fuse anew"
-                logging.warning(told)
+                told = "the fusion's choice for the utterance was taught by an earlier version and is not made; "
+                logging.warning(told + "teach it anew: ./run.sh --stage fuse --stop_stage pack")
             state.update({prefix + name: value for name, value in self.state_dict().items()})
         super()._load_from_state_dict(state, prefix, *rest)
 
