@@ -9,7 +9,6 @@ from espnet2.asr.ctc import CTC
 from espnet2.asr.decoder.transformer_decoder import TransformerDecoder
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
-from espnet.nets.pytorch_backend.transformer.add_sos_eos import add_sos_eos
 from espnet.nets.pytorch_backend.transformer.label_smoothing_loss import LabelSmoothingLoss
 from torch import nn
 from torch.nn import functional as F
@@ -124,7 +123,7 @@ class AVSRModel(AbsESPnetModel):
     carries the lip encoder over the long plateau at blank that CTC alone has.
 
     Where the corpus knows the mouth's shape in every picture (a made one does) and `shape_weight` is above 0, the
-    convolutions also learn to tell it, as a teacher of what to look at: see `_shape_loss`.
+    convolutions also learn to tell it, as a teacher of what to look at: see `shape_loss`.
 
     Args:
         vocabulary: tokens in the list; blank is 0, sos/eos the last.
@@ -257,19 +256,19 @@ class AVSRModel(AbsESPnetModel):
         for name, stream, head in streams:
             if stream is None:
                 continue
-            heads.append(_ctc_loss(stream.log_probs, encoded.lengths, labels, text_lengths))
+            heads.append(ctc_loss(stream.log_probs, encoded.lengths, labels, text_lengths))
             stats[f"ctc_{name}"] = heads[-1].detach()
             if align is not None and self.config.align_weight > 0:
-                aligned.append(_align_loss(head(stream.vectors).float(), align))
+                aligned.append(align_loss(head(stream.vectors).float(), align))
                 stats[f"align_{name}"] = aligned[-1].detach()
-        fused_loss = _ctc_loss(encoded.fused.log_probs, encoded.lengths, labels, text_lengths)
+        fused_loss = ctc_loss(encoded.fused.log_probs, encoded.lengths, labels, text_lengths)
         attention, accuracy = self._attention(encoded, text, text_lengths)
         c = self.config
         loss = c.ctc_weight * fused_loss + (1 - c.ctc_weight) * attention + c.head_weight * sum(heads)
         if aligned:
             loss = loss + c.align_weight * sum(aligned)
         if self.lip_shape is not None and shape is not None:
-            shaped = _shape_loss(self.lip_shape(encoded.lip.looks).float(), shape, shape_lengths)
+            shaped = shape_loss(self.lip_shape(encoded.lip.looks).float(), shape, shape_lengths)
             loss = loss + c.shape_weight * shaped
             stats["shape"] = shaped.detach()
         stats.update(ctc=fused_loss.detach(), attention=attention.detach(), acc=accuracy, loss=loss.detach())
@@ -290,7 +289,7 @@ class AVSRModel(AbsESPnetModel):
         return use
 
     def _attention(self, encoded: Encoded, text: torch.Tensor, text_lengths: torch.Tensor):
-        inputs, targets = add_sos_eos(text.masked_fill(text < 0, IGNORE), self.sos, self.eos, IGNORE)
+        inputs, targets = between_marks(text, text_lengths, self.sos, self.eos)
         out, _ = self.decoder(encoded.fused.memory, encoded.lengths, inputs, text_lengths + 1)
         real = targets != IGNORE
         accuracy = (out.argmax(-1) == targets)[real].float().mean()
@@ -301,6 +300,19 @@ class AVSRModel(AbsESPnetModel):
         """Nothing is collected: the features are normalised by utterance, so no statistics of the corpus are needed."""
         lengths = batch["text_lengths"]
         return {"feats": torch.zeros(len(lengths), 1, 1), "feats_lengths": torch.ones_like(lengths)}
+
+
+def between_marks(text: torch.Tensor, lengths: torch.Tensor, sos: int, eos: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a decoder reads and what it is to say: (B, L) token ids and (B,) -> sos and the text, padded with eos, and the text
+    and eos, padded with IGNORE, (B, L + 1) each.
+
+    As ESPnet's add_sos_eos, which takes a batch text by text and has a graphics card waited for at each.
+    """
+    place = torch.arange(text.shape[1] + 1, device=text.device)
+    end = lengths.to(text.device)[:, None]
+    inputs = F.pad(text, (1, 0), value=sos).masked_fill(place > end, eos)
+    targets = F.pad(text, (0, 1), value=IGNORE).masked_fill(place == end, eos).masked_fill(place > end, IGNORE)
+    return inputs, targets
 
 
 def frames_of(samples: int) -> int:
@@ -336,20 +348,20 @@ def _nothing(like: Stream) -> Stream:
     return Stream(*(torch.zeros_like(x) for x in (like.vectors, like.log_probs, like.features, like.lengths)))
 
 
-def _ctc_loss(log_probs: torch.Tensor, lengths: torch.Tensor, text: torch.Tensor, text_lengths: torch.Tensor):
+def ctc_loss(log_probs: torch.Tensor, lengths: torch.Tensor, text: torch.Tensor, text_lengths: torch.Tensor):
     """CTC loss summed over tokens, averaged over the batch; an utterance too short for its text counts as 0."""
     loss = F.ctc_loss(log_probs.transpose(0, 1), text, lengths, text_lengths, reduction="sum", zero_infinity=True)
     return loss / len(text)
 
 
-def _align_loss(logits: torch.Tensor, align: torch.Tensor) -> torch.Tensor:
+def align_loss(logits: torch.Tensor, align: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of frames, summed over an utterance's labelled frames as CTC is, averaged over the batch."""
     target = F.pad(align, (0, max(0, logits.shape[1] - align.shape[1])), value=IGNORE)[:, : logits.shape[1]]
     target = target.masked_fill(target < 0, IGNORE)
     return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORE, reduction="sum") / len(align)
 
 
-def _shape_loss(told: torch.Tensor, shape: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+def shape_loss(told: torch.Tensor, shape: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Squared error of the mouth's shape, in deviations, summed over frames, averaged over channels and the batch.
 
     Both are taken less their mean over the utterance: how far this face's lips are apart at rest cannot be told from a

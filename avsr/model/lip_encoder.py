@@ -80,10 +80,16 @@ class LipEncoder(nn.Module):
         Returns:
             (B, C, T, crop_size / pool, crop_size / pool) float, C 2 with `change`, else 1; 0 past the length.
         """
+        return self.level(self.reduce(frames), lengths)
+
+    def reduce(self, frames: torch.Tensor) -> torch.Tensor:
+        """The middle of the pictures, `pool` times smaller: (..., T, H, W) -> (..., T, crop_size / pool, crop_size / pool) float."""
         top, left = ((n - self.crop_size) // 2 for n in frames.shape[-2:])
         frames = frames[..., top : top + self.crop_size, left : left + self.crop_size].float()
-        if self.pool > 1:
-            frames = F.avg_pool2d(frames, self.pool)
+        return F.avg_pool2d(frames, self.pool) if self.pool > 1 else frames
+
+    def level(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """What `normalise` does to pictures that `reduce` has made smaller: (B, T, h, w) float and (B,) -> (B, C, T, h, w)."""
         real = torch.arange(frames.shape[1], device=frames.device) < lengths.to(frames.device)[:, None]
         real = real[:, :, None, None].to(frames.dtype)
         count = real.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1) * frames.shape[2] * frames.shape[3]
@@ -98,7 +104,7 @@ class LipEncoder(nn.Module):
         spread = ((change**2).sum(dim=(1, 2, 3), keepdim=True) / count).sqrt()
         return torch.stack([change / (spread + _STILL), pictures], dim=1)
 
-    def convolve(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def convolve(self, frames: torch.Tensor, lengths: torch.Tensor, room: int = 0) -> torch.Tensor:
         """Run the convolutions over the real frames alone.
 
         The clips of the batch are laid behind one another with `empty` frames between them, which are emptied again
@@ -107,25 +113,31 @@ class LipEncoder(nn.Module):
 
         Args:
             frames: (B, C, T, h, w) float, from `normalise`.
-            lengths: (B,) int64.
+            lengths: (B,) int64. Where they lie on the CPU, a graphics card is not waited for.
+            room: frames and gaps are filled up to so many with empty ones, where they are fewer: cuDNN looks for a way to convolve
+                for each shape that it meets, which takes longer than the convolution.
 
         Returns:
             (B, T, C', h', w') float, zero past each length.
         """
-        batch, longest = len(frames), frames.shape[2]
-        frame = torch.arange(longest + self.empty, device=frames.device)
-        real = frame < lengths.to(frames.device)[:, None]
-        keep = frame < lengths.to(frames.device)[:, None] + self.empty
-        inside = real[keep]  # (N,) false at the empty frames
-        x = F.pad(frames.transpose(1, 2), (0, 0, 0, 0, 0, 0, 0, self.empty))[keep]  # (N, C, h, w)
+        batch, longest, device = len(frames), frames.shape[2], frames.device
+        lengths = lengths.cpu()
+        frame = torch.arange(longest + self.empty)
+        real, kept = frame < lengths[:, None], frame < lengths[:, None] + self.empty
+        laid = kept.flatten().nonzero()[:, 0]
+        inside = real[kept]
+        if room > len(laid):
+            gap = int(lengths[0])  # an empty frame
+            laid, inside = (F.pad(x, (0, room - len(laid)), value=fill) for x, fill in ((laid, gap), (inside, False)))
+        x = F.pad(frames.transpose(1, 2), (0, 0, 0, 0, 0, 0, 0, self.empty)).flatten(0, 1)[laid.to(device)]  # (N, C, h, w)
         x = x.transpose(0, 1)[None].contiguous(memory_format=torch.channels_last_3d)
-        mask = inside[None, None, :, None, None].to(x.dtype)
+        mask = inside.to(device)[None, None, :, None, None].to(x.dtype)
         for convolution in self.convolutions:
             x = convolution(x) * mask
-        x = self.by_picture(x[0].transpose(0, 1)[inside])  # (N, C, h', w')
-        out = x.new_zeros(batch, longest, *x.shape[1:])
-        out[real[:, :longest]] = x
-        return out
+        x = self.by_picture(x[0].transpose(0, 1)[inside.nonzero()[:, 0].to(device)])  # (N, C, h', w')
+        out = x.new_zeros(batch * longest, *x.shape[1:])
+        out[real[:, :longest].flatten().nonzero()[:, 0].to(device)] = x
+        return out.unflatten(0, (batch, longest))
 
     def by_picture(self, x: torch.Tensor) -> torch.Tensor:
         """What is done to each real frame by itself after the convolutions: (N, C, h, w) -> (N, ...)."""

@@ -13,6 +13,7 @@ from avsr.errors import AvsrError
 from avsr.noise.spans import random_span, scattered_spans
 
 FPS = 25
+DROPPED_SECONDS = (0.2, 1.0)  # the least and the longest hole without a face
 
 
 def frozen(
@@ -79,7 +80,7 @@ def dropped(
     rng: np.random.Generator,
     *,
     fraction: float,
-    seconds: tuple[float, float] = (0.2, 1.0),
+    seconds: tuple[float, float] = DROPPED_SECONDS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """No face found over ``fraction`` of the frames, in holes of ``seconds``: black, and no confidence; 1 is the whole."""
     frames, confidence = _copies(frames, confidence)

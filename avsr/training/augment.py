@@ -94,40 +94,74 @@ def tempo_frames(frames: int, factor: float) -> np.ndarray:
     return np.minimum(((np.arange(count) + 0.5) / factor).astype(int), frames - 1)
 
 
-def move_and_light(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> np.ndarray:
-    """(T, 96, 96) uint8 -> (T, crop, crop) uint8: one rotation, scale, shift, flip and light for the clip, cut off at 0 and 255."""
+@dataclass(frozen=True)
+class Look:
+    """How a clip's pictures are seen this time: moved by `matrix` (2, 3) from the clip to what is cut from it, mirrored then, and each
+    value v made 255 (v / 255)^gamma gain + offset."""
+
+    matrix: np.ndarray
+    flip: bool
+    gamma: float
+    gain: float
+    offset: float
+
+
+def draw_look(side: int, rng: np.random.Generator, config: Augmentation) -> Look:
+    """One rotation, scale, shift, flip and light for a clip of `side` pixels."""
     import cv2
 
-    side, size = frames.shape[-1], config.crop_size
+    size = config.crop_size
     matrix = cv2.getRotationMatrix2D(
         (side / 2, side / 2), rng.uniform(-config.rotation, config.rotation), rng.uniform(*config.scale)
     )
     matrix[:, 2] += rng.uniform(-config.shift, config.shift, 2) - (side - size) / 2
+    gamma = rng.uniform(*config.gamma) if rng.random() < 0.5 else 1.0
+    gain, offset = rng.uniform(*config.gain), rng.uniform(-config.offset, config.offset)
+    return Look(matrix, rng.random() < config.flip, gamma, gain, offset)
+
+
+def move_and_light(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> np.ndarray:
+    """(T, 96, 96) uint8 -> (T, crop, crop) uint8, seen as `draw_look` has it, cut off at 0 and 255."""
+    import cv2
+
+    look, size = draw_look(frames.shape[-1], rng, config), config.crop_size
     table = np.arange(256, dtype=np.float32) / 255
-    table = 255 * table ** (rng.uniform(*config.gamma) if rng.random() < 0.5 else 1.0)
-    table = table * rng.uniform(*config.gain) + rng.uniform(-config.offset, config.offset)
+    table = 255 * table**look.gamma * look.gain + look.offset
     table = table.round().clip(0, 255).astype(np.uint8)  # bytes: what a batch of pictures weighs is felt on its way to the model
     out = np.empty((len(frames), size, size), np.uint8)
     for source, target in zip(frames, out):
-        cv2.warpAffine(source, matrix, (size, size), dst=target, borderMode=cv2.BORDER_REPLICATE)
-    if rng.random() < config.flip:
+        cv2.warpAffine(source, look.matrix, (size, size), dst=target, borderMode=cv2.BORDER_REPLICATE)
+    if look.flip:
         out = np.ascontiguousarray(out[:, :, ::-1])
     return cv2.LUT(out.reshape(len(out), -1), table).reshape(out.shape)
+
+
+def draw_holes(
+    count: int, side: int, rng: np.random.Generator, config: Augmentation
+) -> tuple[tuple[slice, slice] | None, list[slice]]:
+    """What is blanked of a clip: rows and columns of all its pictures, or None, and stretches of its `count` pictures."""
+    rectangle = None
+    if rng.random() < config.erase:
+        height, width = rng.integers(side // 11, side // 3, 2)
+        top, left = rng.integers(0, side - height), rng.integers(0, side - width)
+        rectangle = slice(int(top), int(top + height)), slice(int(left), int(left + width))
+    stretches = []
+    for _ in range(int(rng.integers(0, config.time_masks + 1))):
+        length = int(rng.integers(1, config.time_mask_frames + 1))
+        if count > length + 4:
+            first = int(rng.integers(0, count - length))
+            stretches.append(slice(first, first + length))
+    return rectangle, stretches
 
 
 def hide(frames: np.ndarray, rng: np.random.Generator, config: Augmentation) -> np.ndarray:
     """Blank a rectangle and a few stretches of time of (T, H, W) uint8 frames, in place, with the clip's mean."""
     mean = round(float(frames.mean()))
-    side = frames.shape[-1]
-    if rng.random() < config.erase:
-        height, width = rng.integers(side // 11, side // 3, 2)
-        top, left = rng.integers(0, side - height), rng.integers(0, side - width)
-        frames[:, top : top + height, left : left + width] = mean
-    for _ in range(int(rng.integers(0, config.time_masks + 1))):
-        length = int(rng.integers(1, config.time_mask_frames + 1))
-        if len(frames) > length + 4:
-            first = int(rng.integers(0, len(frames) - length))
-            frames[first : first + length] = mean
+    rectangle, stretches = draw_holes(len(frames), frames.shape[-1], rng, config)
+    if rectangle is not None:
+        frames[:, rectangle[0], rectangle[1]] = mean
+    for stretch in stretches:
+        frames[stretch] = mean
     return frames
 
 
