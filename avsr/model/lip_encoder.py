@@ -131,9 +131,10 @@ class LipEncoder(nn.Module):
             laid, inside = (F.pad(x, (0, room - len(laid)), value=fill) for x, fill in ((laid, gap), (inside, False)))
         x = F.pad(frames.transpose(1, 2), (0, 0, 0, 0, 0, 0, 0, self.empty)).flatten(0, 1)[laid.to(device)]  # (N, C, h, w)
         x = x.transpose(0, 1)[None].contiguous(memory_format=torch.channels_last_3d)
-        mask = inside.to(device)[None, None, :, None, None].to(x.dtype)
+        mask = inside.to(device)[None, None, :, None, None]
         for convolution in self.convolutions:
-            x = convolution(x) * mask
+            x = convolution(x)
+            x = x * mask.to(x.dtype)  # half precision stays half
         x = self.by_picture(x[0].transpose(0, 1)[inside.nonzero()[:, 0].to(device)])  # (N, C, h', w')
         out = x.new_zeros(batch * longest, *x.shape[1:])
         out[real[:, :longest].flatten().nonzero()[:, 0].to(device)] = x

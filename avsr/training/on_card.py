@@ -30,6 +30,7 @@ from avsr.model.avsr_model import AVSRModel, ModelConfig, align_loss, between_ma
 from avsr.stages.command import run_main
 from avsr.text.scores import ErrorCount, cer
 from avsr.text.tokens import Tokenizer, load_tokenizer
+from avsr.training.initial import check_frozen
 from avsr.training.held import HeldClips, Views, hold_clips, lay_together, plain_view
 from avsr.training.task import check_parts, make_augmentation, make_config
 
@@ -259,6 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--exp", type=Path, required=True, help="where state.pth, last.pth and progress.tsv go")
     parser.add_argument("--epochs", type=float, required=True, help="how often each clip is seen")
     parser.add_argument("--init", type=Path, help="a .pth to begin with, as this program or ESPnet wrote it")
+    parser.add_argument("--freeze", nargs="+", default=[], help="parts that stay as they are, for example the decoder, which the sound's encoder is used to")
     parser.add_argument("--room", type=int, default=ROOM, help="pictures in a batch (default: %(default)s)")
     parser.add_argument("--side", type=int, default=SIDE, help="pixels that a picture is held with, %(default)s or fewer (default: %(default)s)")
     parser.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="processes that read, and draw (default: one a core)")
@@ -271,6 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     tokenizer = load_tokenizer(args.tokens)
     model = make_model(config, tokenizer, args.init)
+    check_frozen(args.freeze, dict(model.named_parameters()))
+    for name, weights in model.named_parameters():
+        weights.requires_grad_(not name.startswith(tuple(f"{part}." for part in args.freeze)))
     augmentation = make_augmentation(config.get("augment_conf") or {})
     clips, dev = (hold_clips(args.data / split, side=args.side, nj=args.nj) for split in ("train", "dev"))
     training = CardTraining(model, clips, dev, tokenizer, args.exp, plan, device)

@@ -142,7 +142,14 @@ def test_a_training_ends_goes_on_and_begins_with_what_another_learnt(tmp_path, c
     assert second["clips"] >= 20 and second["steps"] > first["steps"] and "12 seen already" in capfd.readouterr().err
     key = "lip_encoder.lstm.weight_ih_l0"
     assert not torch.equal(first["model"][key], second["model"][key])
-    assert main([*order, "--exp", str(tmp_path / "more"), "--epochs", "1", "--init", str(exp / WEIGHTS)]) == 0
+    assert main([*order, "--exp", str(tmp_path / "more"), "--epochs", "1", "--init", str(exp / WEIGHTS), "--freeze", "decoder"]) == 0
+    third = torch.load(tmp_path / "more" / WEIGHTS, weights_only=True)
+    for name, weights in torch.load(exp / WEIGHTS, weights_only=True).items():
+        stays = name.startswith(("decoder.", "audio_", "fusion.")) and not name.endswith("num_batches_tracked")
+        assert torch.equal(third[name], weights) or not stays, name
+    assert not torch.equal(third[key], second["model"][key])
+    with pytest.raises(AvsrError, match="no such part"):
+        main([*order, "--exp", str(tmp_path / "x"), "--epochs", "1", "--freeze", "decode"])
     larger = read_yaml(config) | {"model_conf": SMALL | {"size": 16}}
     import yaml
 
