@@ -39,7 +39,8 @@ ROOM = 8192  # pictures and gaps in a batch
 STATE = "state.pth"  # weights, optimiser, clips and steps: what a training goes on from
 WEIGHTS = "last.pth"
 PROGRESS = "progress.tsv"
-_EVERY = 60.0  # seconds between two states
+_EVERY = 60.0  # seconds between two states, or
+_SHARE = 10  # times as long as a look at dev takes, where that is more
 _SHOWN = 10.0  # seconds between two lines
 _WARM = 0.03  # of the training, in which the learning rate rises
 _HEARD = ("audio_", "fusion")  # parts of the model that no sound comes to here
@@ -184,7 +185,7 @@ class CardTraining:
         """All that is left, a line now and then, a state and a look at dev a minute."""
         self.model.train()
         began = shown = saved = time.monotonic()
-        first, count, sums = self.clips, 0, {}
+        first, count, sums, every = self.clips, 0, {}, _EVERY
         for batch in batches:
             if self.clips >= self.wanted:
                 break
@@ -197,9 +198,10 @@ class CardTraining:
                 pace = 1000 * (now - shown) / count
                 say(f"step {self.steps}, epoch {self.clips / self.wanted * self.plan.epochs:.2f} of {self.plan.epochs:g}, {told}, {pace:.0f} ms a step, {left:.0f} s left")
                 shown, count, sums = now, 0, {}
-            if now - saved > _EVERY:
+            if now - saved > every:
                 self.save()
                 saved = time.monotonic()
+                every = max(_EVERY, _SHARE * (saved - now))
         self.save()
 
     def save(self) -> None:
