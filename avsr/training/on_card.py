@@ -150,7 +150,10 @@ class CardTraining:
 
     def __init__(self, model: AVSRModel, clips: HeldClips, dev: HeldClips, tokenizer: Tokenizer, exp: Path, plan: Plan, device: torch.device) -> None:
         self.model, self.dev, self.tokenizer, self.exp, self.plan, self.device = model.to(device), dev, tokenizer, exp, plan, device
-        self.frames = torch.from_numpy(clips.frames).to(device)
+        try:
+            self.frames = torch.from_numpy(clips.frames).to(device)
+        except torch.OutOfMemoryError as error:
+            raise AvsrError(f"the card has no room for {clips.frames.nbytes / 1e9:.1f} GB of pictures: hold smaller ones (--side 48 is a quarter).") from error
         self.shapes = None if clips.shapes is None else torch.from_numpy(clips.shapes).to(device)
         self.parameters = [rows for name, rows in model.named_parameters() if not name.startswith(_HEARD)]
         self.optimiser = torch.optim.AdamW(self.parameters, lr=plan.lr, weight_decay=plan.weight_decay, fused=True)
@@ -261,6 +264,14 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def check_numbers(args: argparse.Namespace) -> None:
+    """AvsrError names a number that cannot be."""
+    for name, least, most in (("epochs", 1e-3, 1e5), ("room", 10, 10**6), ("side", 8, SIDE), ("nj", 1, 1024), ("splice", 0, 1)):
+        value = getattr(args, name)
+        if not least <= value <= most:
+            raise AvsrError(f"--{name} {value}: give {least:g} to {most:g}.")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
@@ -276,6 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--side", type=int, default=SIDE, help="pixels that a picture is held with, %(default)s or fewer (default: %(default)s)")
     parser.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="processes that read, and draw (default: one a core)")
     args = parser.parse_args(arguments)
+    check_numbers(args)
     config = read_yaml(args.config)
     optim = config.get("optim_conf") or {}
     plan = Plan(args.epochs, float(optim.get("lr", 0.002)), float(optim.get("weight_decay", 0.01)), float(config.get("grad_clip", 5.0)), int(config.get("seed", 1)))

@@ -148,6 +148,8 @@ def test_a_training_ends_goes_on_and_begins_with_what_another_learnt(tmp_path, c
         stays = name.startswith(("decoder.", "audio_", "fusion.")) and not name.endswith("num_batches_tracked")
         assert torch.equal(third[name], weights) or not stays, name
     assert not torch.equal(third[key], second["model"][key])
+    with pytest.raises(AvsrError, match="--epochs 0.0: give 0.001 to 100000"):
+        main([*order, "--exp", str(tmp_path / "x"), "--epochs", "0"])
     with pytest.raises(AvsrError, match="no such part"):
         main([*order, "--exp", str(tmp_path / "x"), "--epochs", "1", "--freeze", "decode"])
     larger = read_yaml(config) | {"model_conf": SMALL | {"size": 16}}
