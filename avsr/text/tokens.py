@@ -61,11 +61,6 @@ class Tokenizer:
         return 1
 
     @property
-    def space_id(self) -> int | None:
-        """None where words are told apart by a sign of their own (bpe)."""
-        return self._ids.get(SPACE)
-
-    @property
     def sos_eos_id(self) -> int:
         return len(self.token_list) - 1
 

@@ -29,9 +29,6 @@ from avsr.training.augment import Augmentation, WordTime, choose_piece, draw_hol
 from avsr.training.data import frame_targets, read_align
 
 
-LONGEST_SPLICE = 150  # pictures, six seconds
-
-
 @dataclass(frozen=True)
 class HeldClips:
     """The clips of a data directory, one behind the other.
@@ -158,15 +155,12 @@ class Views(IterableDataset):
     """Batches of views without end, as many clips each as have `room` for their pictures and a gap behind each.
 
     A clip comes once an epoch. Which view of it depends on the seed and the epoch; which others are beside it on the number of loader
-    processes too. `splice` is the chance that a clip is followed by the next one as if one person had said both: a recurrent encoder
-    learns the sentences of a small corpus by heart, and so it meets words in company that they never have.
+    processes too.
     """
 
-    def __init__(
-        self, clips: HeldClips, tokenizer: Tokenizer, config: Augmentation, *, seed: Sequence[int], room: int, splice: float = 0.0
-    ) -> None:
+    def __init__(self, clips: HeldClips, tokenizer: Tokenizer, config: Augmentation, *, seed: Sequence[int], room: int) -> None:
         self.edges, self.texts, self.words = clips.edges, clips.texts, clips.words  # not the pictures: they would go to each process
-        self.tokenizer, self.config, self.seed, self.room, self.splice = tokenizer, config, list(seed), room, splice
+        self.tokenizer, self.config, self.seed, self.room = tokenizer, config, list(seed), room
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         info = get_worker_info()
@@ -177,33 +171,20 @@ class Views(IterableDataset):
             for number in np.random.default_rng([*self.seed, epoch]).permutation(len(self.texts))[own::all_of_them]:
                 view = draw_view(held, number, np.random.default_rng([*self.seed, epoch, number]), self.config, self.tokenizer)
                 if batch and taken + len(view.rows) + 1 > self.room:
-                    follows = np.random.default_rng([*self.seed, epoch, number, 1]).random(len(batch) - 1) < self.splice
-                    yield lay_together(batch, follows.tolist(), self.tokenizer.space_id)
+                    yield lay_together(batch)
                     batch, taken = [], 0
                 batch.append(view)
                 taken += len(view.rows) + 1
             epoch += 1
 
 
-def lay_together(views: Sequence[View], follows: Sequence[bool] = (), space: int | None = None) -> dict[str, torch.Tensor]:
-    """A batch: rows, lost (M,) and lengths (B,), which say where a clip ends; warp (B, 2, 3), light (B, 3), blank (B, 4).
-
-    `follows` (B - 1,): which clips after the first go on where the one before ends, up to LONGEST_SPLICE pictures, their texts `space`
-    apart (None: nothing). What is said is that of the G runs that so come about: joined (G,) the pictures of each, text (G, L),
-    text_lengths (G,) and align (G, T), filled up with IGNORE.
-    """
-    runs: list[list[View]] = []
-    for view, goes_on in zip(views, [False, *(follows or [False] * (len(views) - 1))], strict=True):
-        if goes_on and sum(len(one.rows) for one in runs[-1]) + len(view.rows) <= LONGEST_SPLICE:
-            runs[-1].append(view)
-        else:
-            runs.append([view])
+def lay_together(views: Sequence[View]) -> dict[str, torch.Tensor]:
+    """A batch: rows, lost (M,) and lengths (B,), which say where a clip ends; warp (B, 2, 3), light (B, 3), blank (B, 4); text (B, L),
+    text_lengths (B,) and align (B, T), filled up with IGNORE."""
 
     def filled(rows: list[np.ndarray]) -> torch.Tensor:
         return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True, padding_value=IGNORE)
 
-    apart = np.array([] if space is None else [space], np.int64)
-    texts = [np.concatenate([part for view in run for part in (apart, view.text)])[len(apart) :] for run in runs]
     return {
         "rows": torch.from_numpy(np.concatenate([view.rows for view in views])),
         "lost": torch.from_numpy(np.concatenate([view.lost for view in views])),
@@ -211,8 +192,7 @@ def lay_together(views: Sequence[View], follows: Sequence[bool] = (), space: int
         "warp": torch.from_numpy(np.stack([view.warp for view in views])),
         "light": torch.tensor([view.light for view in views], dtype=torch.float32),
         "blank": torch.tensor([view.blank for view in views]),
-        "joined": torch.tensor([sum(len(view.rows) for view in run) for run in runs]),
-        "text": filled(texts),
-        "text_lengths": torch.tensor([len(text) for text in texts]),
-        "align": filled([np.concatenate([view.align for view in run]) for run in runs]),
+        "text": filled([view.text for view in views]),
+        "text_lengths": torch.tensor([len(view.text) for view in views]),
+        "align": filled([view.align for view in views]),
     }

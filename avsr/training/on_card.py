@@ -90,12 +90,6 @@ def seen(frames: torch.Tensor, batch: Mapping[str, torch.Tensor], crop_size: int
     return torch.where(blank | (batch["lost"] == 2)[:, None, None], mean, pictures)
 
 
-def one_by_one(clips: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """(B, T, ...) -> (M, ...), the clips behind one another, as `by_clip` takes them; lengths (B,) on the CPU."""
-    real = (torch.arange(clips.shape[1]) < lengths[:, None]).flatten().nonzero()[:, 0]
-    return clips.flatten(0, 1)[real.to(clips.device)]
-
-
 def by_clip(rows: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Clips behind one another (M, ...) laid side by side, (B, T, ...), zero past each length; lengths (B,) on the CPU."""
     longest = int(lengths.max())
@@ -111,7 +105,7 @@ def lip_losses(
 
     Args:
         pictures: (M, h, w) float, of `LipEncoder.reduce`, the clips behind one another.
-        batch: see `avsr.training.held.lay_together`; lengths, joined and text_lengths on the CPU, text and align where the model is.
+        batch: see `avsr.training.held.lay_together`; lengths and text_lengths on the CPU, text and align where the model is.
         shapes: (M, 7) float, or None.
         room: see `LipEncoder.convolve`.
 
@@ -120,13 +114,12 @@ def lip_losses(
     """
     encoder, config, lengths = model.lip_encoder, model.config, batch["lengths"]
     looks = encoder.project(encoder.convolve(encoder.level(by_clip(pictures, lengths), lengths), lengths, room).flatten(2))
-    joined = batch["joined"]
-    vectors = encoder.follow(looks if len(joined) == len(lengths) else by_clip(one_by_one(looks, lengths), joined), joined)
+    vectors = encoder.follow(looks, lengths)
     log_probs = model.lip_ctc.ctc_lo(vectors).float().log_softmax(-1)
     text, text_lengths = batch["text"], batch["text_lengths"]
-    losses = {"ctc": ctc_loss(log_probs, joined, text.clamp(min=0), text_lengths)}
+    losses = {"ctc": ctc_loss(log_probs, lengths, text.clamp(min=0), text_lengths)}
     inputs, targets = between_marks(text, text_lengths, model.sos, model.eos)
-    out, _ = model.decoder(vectors, joined, inputs, text_lengths + 1)
+    out, _ = model.decoder(vectors, lengths, inputs, text_lengths + 1)
     losses["attention"] = model.attention_loss(out.float(), targets)
     # The head's own and that of the fusion, which has nothing else to go by.
     loss = (config.ctc_weight + config.head_weight) * losses["ctc"] + (1 - config.ctc_weight) * losses["attention"]
@@ -169,7 +162,7 @@ class CardTraining:
         """One step on a batch; its losses."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate(self.clips / self.wanted)
-        on_cpu = {"lengths", "text_lengths", "joined"}
+        on_cpu = {"lengths", "text_lengths"}
         batch = {name: rows if name in on_cpu else rows.to(self.device, non_blocking=True) for name, rows in batch.items()}
         with torch.no_grad():
             pictures = self.model.lip_encoder.reduce(seen(self.frames, batch, self.model.lip_encoder.crop_size))
@@ -230,7 +223,7 @@ class CardTraining:
             texts = [self.tokenizer.encode(dev.texts[number]) for number in numbers]
             batch = lay_together([plain_view(dev, number, encoder.crop_size, text) for number, text in zip(numbers, texts, strict=True)])
             frames = torch.from_numpy(dev.frames[int(batch["rows"][0]) : int(batch["rows"][-1]) + 1]).to(self.device)
-            batch = {name: rows if name in ("lengths", "text_lengths", "joined") else rows.to(self.device) for name, rows in batch.items()} | {"rows": torch.arange(len(frames))}
+            batch = {name: rows if "lengths" in name else rows.to(self.device) for name, rows in batch.items()} | {"rows": torch.arange(len(frames))}
             pictures = by_clip(encoder.reduce(seen(frames, batch, encoder.crop_size)), batch["lengths"])
             looks = encoder.project(encoder.convolve(encoder.level(pictures, batch["lengths"]), batch["lengths"]).flatten(2))
             log_probs = self.model.lip_ctc.ctc_lo(encoder.follow(looks, batch["lengths"])).float().log_softmax(-1)
@@ -266,7 +259,7 @@ def say(line: str) -> None:
 
 def check_numbers(args: argparse.Namespace) -> None:
     """AvsrError names a number that cannot be."""
-    for name, least, most in (("epochs", 1e-3, 1e5), ("room", 10, 10**6), ("side", 8, SIDE), ("nj", 1, 1024), ("splice", 0, 1)):
+    for name, least, most in (("epochs", 1e-3, 1e5), ("room", 10, 10**6), ("side", 8, SIDE), ("nj", 1, 1024)):
         value = getattr(args, name)
         if not least <= value <= most:
             raise AvsrError(f"--{name} {value}: give {least:g} to {most:g}.")
@@ -282,7 +275,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=float, required=True, help="how often each clip is seen")
     parser.add_argument("--init", type=Path, help="a .pth to begin with, as this program or ESPnet wrote it")
     parser.add_argument("--freeze", nargs="+", default=[], help="parts that stay as they are, for example the decoder, which the sound's encoder is used to")
-    parser.add_argument("--splice", type=float, default=0.0, help="chance that a clip goes on with the next one's words (default: 0)")
     parser.add_argument("--room", type=int, default=ROOM, help="pictures in a batch (default: %(default)s)")
     parser.add_argument("--side", type=int, default=SIDE, help="pixels that a picture is held with, %(default)s or fewer (default: %(default)s)")
     parser.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="processes that read, and draw (default: one a core)")
@@ -303,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clips, dev = (hold_clips(args.data / split, side=args.side, nj=args.nj) for split in ("train", "dev"))
     training = CardTraining(model, clips, dev, tokenizer, args.exp, plan, device)
     say(f"{len(clips.names)} clips of {len(clips.frames) / FPS / 3600:.2f} hours on {device}, {training.clips} seen already")
-    views = Views(clips, tokenizer, augmentation, seed=(plan.seed, training.clips), room=args.room, splice=args.splice)
+    views = Views(clips, tokenizer, augmentation, seed=(plan.seed, training.clips), room=args.room)
     training.run(DataLoader(views, batch_size=None, num_workers=args.nj, pin_memory=device.type == "cuda", prefetch_factor=8), args.room)
     return 0
 

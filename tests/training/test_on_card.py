@@ -19,7 +19,7 @@ from avsr.noise.corruption import PictureCorruption
 from avsr.tables import write_lines, write_table
 from avsr.text.tokens import build_token_list
 from avsr.training.augment import Augmentation, hide, move_and_light
-from avsr.training.held import LONGEST_SPLICE, HeldClips, Views, draw_view, hold_clips, lay_together
+from avsr.training.held import HeldClips, Views, draw_view, hold_clips, lay_together
 from avsr.training.on_card import STATE, WEIGHTS, Plan, by_clip, lip_losses, main, seen
 
 LIPS = {"channels": [2, 2], "hidden": 4, "layers": 1, "pool": 3, "change": True}
@@ -175,23 +175,3 @@ def test_the_rate_rises_and_falls_to_nothing():
     assert max(rates) == pytest.approx(0.01, rel=0.02) and 0 < rates[0] < 0.001 and rates[-1] == pytest.approx(0, abs=1e-9)
     assert np.argmax(rates) <= 4 and all(a >= b for a, b in zip(rates[5:], rates[6:]))
 
-
-def test_clips_that_are_spliced_are_heard_as_one_sentence(tmp_path):
-    tokenizer, clips = _tokenizer(tmp_path), _clips(count=6, frames=30)
-    views = [draw_view(clips, number, np.random.default_rng(number), Augmentation(piece=0.0, picture=CLEAR), tokenizer) for number in range(6)]
-    batch = lay_together(views, [True, False, True, True, True], tokenizer.space_id)
-    lengths, joined = batch["lengths"].tolist(), batch["joined"].tolist()
-    assert joined[0] == sum(lengths[:2]) and sum(joined) == sum(lengths) and all(length <= LONGEST_SPLICE for length in joined)
-    assert tokenizer.decode(batch["text"][0][: batch["text_lengths"][0]].tolist()) == f"{clips.texts[0]} {clips.texts[1]}"
-    assert batch["align"][0][: joined[0]].tolist() == [*views[0].align, *views[1].align]
-    torch.manual_seed(1)
-    model = AVSRModel(len(tokenizer), ModelConfig(**SMALL)).eval()
-    pictures = model.lip_encoder.reduce(seen(torch.from_numpy(clips.frames), batch, 88))
-    looks = []
-    model.lip_encoder.lstm.register_forward_pre_hook(lambda _, given: looks.append(given[0]))
-    apart = lip_losses(model, pictures, lay_together(views), None)
-    together = lip_losses(model, pictures, batch, None)
-    first, second = (torch.nn.utils.rnn.pad_packed_sequence(one, batch_first=True)[0] for one in looks)
-    assert torch.allclose(second[0, : joined[0]], torch.cat([first[0, : lengths[0]], first[1, : lengths[1]]]), atol=1e-6)
-    assert torch.isfinite(together["loss"]) and together["loss"] != apart["loss"]
-    assert len(next(iter(Views(clips, tokenizer, Augmentation(picture=CLEAR), seed=[1], room=140, splice=1.0)))["joined"]) < 3
