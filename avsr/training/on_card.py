@@ -4,7 +4,8 @@
 
 ESPnet's loop has loader processes decode, move and light each clip anew; a small model's card then waits for them. Here clips are
 decoded once, the card moves and lights them, and batches are filled up to one size. What comes out, EXP/last.pth, is a state that
---init_param of a training of both takes. For corpora that fit: a picture is 9 KB, an hour of mouths 0.8 GB.
+--init_param of a training of both takes. The configuration's scheduler and max_epoch are ESPnet's: here --epochs counts, and the rate
+falls along a cosine. For corpora that fit: a picture is 9 KB, an hour of mouths 0.8 GB.
 """
 
 from __future__ import annotations
@@ -295,6 +296,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clips, dev = (hold_clips(args.data / split, side=args.side, nj=args.nj) for split in ("train", "dev"))
     training = CardTraining(model, clips, dev, tokenizer, args.exp, plan, device)
     say(f"{len(clips.names)} clips of {len(clips.frames) / FPS / 3600:.2f} hours on {device}, {training.clips} seen already")
+    left_out = [name for name in ("occluded", "blurred") if getattr(augmentation.picture, name) > 0]
+    if left_out:
+        say(f"augment_conf.picture: {' and '.join(left_out)} pictures are not drawn here; those clips stay as they are")
     views = Views(clips, tokenizer, augmentation, seed=(plan.seed, training.clips), room=args.room)
     training.run(DataLoader(views, batch_size=None, num_workers=args.nj, pin_memory=device.type == "cuda", prefetch_factor=8), args.room)
     return 0

@@ -136,7 +136,8 @@ def test_a_training_ends_goes_on_and_begins_with_what_another_learnt(tmp_path, c
     assert main([*order, "--exp", str(exp), "--epochs", "3"]) == 0
     first = torch.load(exp / STATE, weights_only=True)
     assert first["clips"] >= 12 and (exp / WEIGHTS).exists()
-    assert "epoch 3.00 of 3" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "epoch 3.00 of 3" in said and "occluded and blurred pictures are not drawn here" in said
     assert main([*order, "--exp", str(exp), "--epochs", "5"]) == 0  # as one that was cut off after three
     second = torch.load(exp / STATE, weights_only=True)
     assert second["clips"] >= 20 and second["steps"] > first["steps"] and "12 seen already" in capfd.readouterr().err
