@@ -49,6 +49,7 @@ prepare_run() {
     read -ra decode <<<"$decode_cmd"
     read -ra espnet <<<"$train_args"
     read -ra preparing <<<"$data_args"
+    read -ra language <<<"$lm_args"
     where=()
     if [[ "$backend" == ray ]]; then where=(--backend ray); fi
     if [[ -n "$ray_address" ]]; then
@@ -204,13 +205,14 @@ stage_fuse() { # "choice 4": what an earlier version taught is taught anew
 }
 
 stage_lm() {
-    local more=() text
+    local more=() text held=() set
     for text in ${lm_texts[@]+"${lm_texts[@]}"}; do more+=(--input "$text"); done
+    for set in "${splits[@]:1}"; do held+=("$dump/$set/text"); done
+    for text in "${held[@]}"; do more+=(--input "$text"); done
     once "learns how the text goes on into $exp/lm.npz" "$exp/.lm.done" \
-        --input "$dump/train/text" --input "$dump/dev/text" --input "$dump/tokens/tokens.txt" ${more[@]+"${more[@]}"} \
-        --output "$exp/lm.npz" \
-        -- python -m avsr.stages.lm --text "$dump/train/text" ${lm_texts[@]+"${lm_texts[@]}"} --tokens "$dump/tokens" --out "$exp/lm.npz" \
-        --test "$dump/dev/text"
+        --input "$dump/train/text" --input "$dump/tokens/tokens.txt" "${more[@]}" --option "$lm_args" --output "$exp/lm.npz" \
+        -- python -m avsr.stages.lm --text "$dump/train/text" ${lm_texts[@]+--more "${lm_texts[@]}"} --held_out "${held[@]}" \
+        --tokens "$dump/tokens" --out "$exp/lm.npz" --test "$dump/dev/text" ${language[@]+"${language[@]}"}
 }
 
 stage_pack() {

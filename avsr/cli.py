@@ -125,6 +125,9 @@ def lm(
     order: Annotated[
         Optional[int], typer.Option(help="Tokens of the longest n-gram, 2 to 12.", show_default="8 for jamo, else 4")
     ] = None,
+    prune: Annotated[
+        Optional[float], typer.Option(min=0, help="Leave out n-grams that the text loses less than so many nats by.", show_default="0")
+    ] = None,
     epochs: Annotated[Optional[int], typer.Option(min=1, help="Of the LSTM, at most.", show_default="30")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the LSTM.")] = 1,
     test: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Other text, to tell the perplexity of.")] = None,
@@ -134,7 +137,7 @@ def lm(
     from avsr.decoding.packed import read_tokenizer
     from avsr.language.train import train_lm
 
-    options = {"kind": kind.value, "order": order, "epochs": epochs, "seed": seed, "test": test}
+    options = {"kind": kind.value, "order": order, "prune": prune, "epochs": epochs, "seed": seed, "test": test}
     print(train_lm(text, read_tokenizer(model or find_model()), out, **options))
 
 

@@ -23,6 +23,7 @@ where it stopped.
   --train_config FILE  (default: the recipe's conf/train.yaml)
   --decode_config FILE (default: the recipe's conf/decode.yaml)
   --lm_text "FILE..."  more text for the language model, one sentence a line (default: the training's own alone)
+  --lm_args "..."      more options for it, such as "--order 10 --prune 2" (python -m avsr.stages.lm --help)
   --half true|false    pack the model's matrices in 16 bits, for half the size (default: false)
   --shards true|false  pack what is trained on into shards, and train from those (docs/scale.md; default: false)
   --data_args "..."    more options for the recipe's local/data.sh (its README says which; default: none)
@@ -59,12 +60,12 @@ fail() { # a mistake in the command line
 
 OPTIONS=(recipe recipe_dir data stage stop_stage nj ngpu seed exp work train_config decode_config train_args
     data_args mouth_only ready_clips half test_sets speech modes token_type vocab_size min_seconds max_seconds min_face
-    lm_text noise baselines shards backend ray_address)
+    lm_text lm_args noise baselines shards backend ray_address)
 recipe='' recipe_dir='' data='' first=1 last='' ngpu=0 seed='' exp='' work="$AVSR_ROOT" publish=false adopt=()
 nj="$((cores > 4 ? 4 : cores))"
 train_config='' decode_config='' train_args='' data_args=''
 mouth_only=false ready_clips=false half=false test_sets=test speech=true modes='av audio lip av_muted'
-token_type=jamo vocab_size='' lm_text='' noise='' remember=true shards=false backend=local ray_address=''
+token_type=jamo vocab_size='' lm_text='' lm_args='' noise='' remember=true shards=false backend=local ray_address=''
 BASELINES=(audio_only lip_only concatenation constant_weight lipnet) # those of avsr/training/baselines.py
 baselines="${BASELINES[*]}"
 min_seconds=0.4 max_seconds=20 min_face=0.5

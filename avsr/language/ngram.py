@@ -1,8 +1,7 @@
-"""An n-gram language model over a model's own tokens, trained in seconds.
+"""An n-gram language model over a model's own tokens (`kneser_ney` trains it), and its file.
 
-Interpolated modified Kneser-Ney smoothing: Chen and Goodman, "An empirical study of smoothing techniques for language
-modeling" (1999). KenLM, ESPnet's choice, is trained by a program that no package brings; jamo are about a hundred, so that
-numpy counts a million of them in a few seconds and gives the whole next-token distribution at once, which a beam wants.
+KenLM, ESPnet's choice, is trained by a program that no package brings; jamo are about a hundred, so that numpy counts a million of
+them in a few seconds and gives the whole next-token distribution at once, which a beam wants.
 """
 
 from __future__ import annotations
@@ -11,32 +10,33 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from avsr.errors import AvsrError, ModelError
+from avsr.errors import ModelError
 from avsr.files import replace_file
 
-FORMAT = 1
-ORDERS = range(2, 13)
+FORMAT = 2
+_WITH_CONTEXTS = 1  # the format before: the arrays as they are
 _REMEMBERED = 5_000_000  # log probabilities, 20 MB
 _DAMAGED = (
     OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile
 )  # fmt: skip
 _NEVER = -1e10  # log probability of blank, which no text holds
+_LEAST = -12.0  # natural log of the least share that a file holds, in steps of 4.8 %: perplexity does not notice
 
 
 @dataclass(frozen=True)
 class Level:
     """All n-grams of one length n, by their contexts of n - 1 tokens.
 
-    contexts: (C, n - 1) uint16. starts: (C + 1,) int64, where each context's next tokens begin. tokens: (N,) uint16, and
-    shares (N,) float32, what each has of the probability before the shorter contexts' is added. rest: (C,) float32, the share
-    that the shorter context gives out.
+    contexts: (C, n - 1) uint16, in order; each is an n-gram of the level below. starts: (C + 1,) int64, where each context's next
+    tokens begin. tokens: (N,) uint16, and shares (N,) float32, what each has of the probability before the shorter contexts' is
+    added. rest: (C,) float32, the share that the shorter context gives out.
     """
 
     contexts: np.ndarray
@@ -44,6 +44,10 @@ class Level:
     tokens: np.ndarray
     shares: np.ndarray
     rest: np.ndarray
+
+    def rows(self) -> np.ndarray:
+        """(N, n) uint16, the n-grams, in order."""
+        return np.concatenate([np.repeat(self.contexts, np.diff(self.starts), axis=0), self.tokens[:, None]], 1)
 
 
 class Ngram:
@@ -59,9 +63,9 @@ class Ngram:
         self._known: dict[bytes, np.ndarray] = {}
 
     @cached_property
-    def _places(self) -> list[dict[bytes, int]]:
-        """Made when it is first asked: what only packs a model, or reads it greedily, has no use for it."""
-        return [{row.tobytes(): place for place, row in enumerate(level.contexts)} for level in self.levels]
+    def _keys(self) -> list[np.ndarray]:
+        """The contexts of each level as bytes, which sort as they do."""
+        return [as_keys(level.contexts) for level in self.levels]
 
     @property
     def order(self) -> int:
@@ -69,7 +73,7 @@ class Ngram:
 
     def log_probs(self, context: Sequence[int]) -> np.ndarray:
         """Natural log probability (V,) float32 of each token after `context`: all ids since and with sos; blank has -1e10."""
-        recent = np.array(context[max(0, len(context) - self.order + 1) :], np.uint16)
+        recent = np.array(context[max(0, len(context) - self.order + 1) :], ">u2")
         key = recent.tobytes()
         if key not in self._known:
             if len(self._known) * len(self.token_list) > _REMEMBERED:  # a long recording comes to more
@@ -80,11 +84,16 @@ class Ngram:
     def _work_out(self, recent: np.ndarray) -> np.ndarray:
         size = len(self.token_list)
         found = np.full(size, 1.0 / (size - 1))
-        for level, places in zip(self.levels, self._places):
+        for level, keys in zip(self.levels, self._keys):
             length = level.contexts.shape[1]
-            place = places.get(recent[len(recent) - length :].tobytes()) if length <= len(recent) else None
-            if place is None:
+            if length > len(recent):
                 break
+            place = 0
+            if length:
+                key = as_keys(recent[None, len(recent) - length :])[0]
+                place = int(keys.searchsorted(key))
+                if place == len(keys) or keys[place] != key:
+                    break
             span = slice(level.starts[place], level.starts[place + 1])
             found *= level.rest[place]
             found[level.tokens[span]] += level.shares[span]
@@ -99,12 +108,21 @@ class Ngram:
         return float(sum(self.log_probs(said[:place])[said[place]] for place in range(1, len(said))))
 
     def save(self, path: Path) -> None:
-        """Write it whole or not at all; the same model gives the same bytes."""
-        arrays = {
-            f"{name}_{n}": getattr(level, name)
-            for n, level in enumerate(self.levels, 1)
-            for name in ("contexts", "starts", "tokens", "shares", "rest")
-        }
+        """Write it whole or not at all; the same model gives the same bytes.
+
+        Contexts are not written, since they are the n-grams of the level below: how many tokens follow each of those is. Shares are
+        rounded to 8 bits of their logarithm (Federico and Bertoldi, "How many bits are needed to store probabilities for
+        phrase-based translation?", 2006).
+        """
+        ids = np.uint8 if len(self.token_list) <= 1 << 8 else np.uint16
+        arrays: dict[str, np.ndarray] = {}
+        below = np.zeros((1, 0), np.uint16)
+        for n, level in enumerate(self.levels, 1):
+            follow = np.zeros(len(below), np.uint16)
+            follow[as_keys(below).searchsorted(self._keys[n - 1])] = np.diff(level.starts)
+            arrays |= {f"follow_{n}": follow, f"tokens_{n}": level.tokens.astype(ids)}
+            arrays |= {f"shares_{n}": _rounded(level.shares), f"rest_{n}": _rounded(level.rest)}
+            below = level.rows()
         meta = json.dumps({"format": FORMAT, "order": self.order, "token_list": self.token_list}, ensure_ascii=False)
         arrays["meta"] = np.frombuffer(meta.encode(), np.uint8)
         buffer = io.BytesIO()
@@ -118,10 +136,13 @@ def load_ngram(source: Path | bytes, where: object) -> Ngram:
     try:
         with np.load(io.BytesIO(source) if isinstance(source, bytes) else source) as archive:
             meta = json.loads(archive["meta"].tobytes().decode())
-            if meta["format"] != FORMAT:
+            if meta["format"] == _WITH_CONTEXTS:
+                names = ("contexts", "starts", "tokens", "shares", "rest")
+                levels = [Level(*(archive[f"{name}_{n}"] for name in names)) for n in range(1, meta["order"] + 1)]
+            elif meta["format"] == FORMAT:
+                levels = _read_levels(archive, meta["order"])
+            else:
                 raise ModelError(f"{where}: its format is {meta['format']}, this program reads {FORMAT}; train it again.")
-            names = ("contexts", "starts", "tokens", "shares", "rest")
-            levels = [Level(*(archive[f"{name}_{n}"] for name in names)) for n in range(1, meta["order"] + 1)]
             return Ngram(levels, meta["token_list"])
     except FileNotFoundError:
         raise ModelError(f"{where}: there is no such file; train a language model with `avsr lm`.") from None
@@ -129,81 +150,33 @@ def load_ngram(source: Path | bytes, where: object) -> Ngram:
         raise ModelError(f"{where}: is no language model, or damaged ({error}); train it again with `avsr lm`.") from error
 
 
-def train_ngram(sentences: Iterable[Sequence[int]], token_list: Sequence[str], order: int) -> Ngram:
-    """Count and smooth.
-
-    Args:
-        sentences: token ids, without sos and eos.
-        token_list: as in `Ngram`.
-        order: tokens of the longest n-gram.
-
-    Raises:
-        AvsrError: the order cannot be, or there is no sentence.
-    """
-    if order not in ORDERS:
-        raise AvsrError(f"an order of {order} is not {ORDERS[0]} to {ORDERS[-1]}; 8 is good for jamo, 4 for syllables.")
-    mark = len(token_list) - 1
-    lines = [[mark, *sentence, mark] for sentence in sentences if len(sentence)]
-    if not lines:
-        raise AvsrError("there is no sentence to learn from; give a text with one sentence a line.")
-    flat = np.concatenate([np.array(line) for line in lines]).astype(">u2")  # big-endian: bytes sort as numbers do
-    place = np.concatenate([np.arange(len(line)) for line in lines])
-    raw = [_counted(_windows(flat, place, n)) for n in range(1, order + 1)]
-    counted = [_continuations(raw[n - 1], raw[n], mark) for n in range(1, order)] + [raw[-1]]
-    return Ngram([_smoothed(rows, counts) for rows, counts in counted], token_list)
+def _read_levels(archive: Mapping[str, np.ndarray], order: int) -> list[Level]:
+    levels: list[Level] = []
+    below = np.zeros((1, 0), np.uint16)
+    for n in range(1, order + 1):
+        follow, tokens = archive[f"follow_{n}"], archive[f"tokens_{n}"].astype(np.uint16)
+        shares, rest = _share(archive[f"shares_{n}"]), _share(archive[f"rest_{n}"])
+        has = follow > 0
+        starts = np.append(0, np.cumsum(follow[has], dtype=np.int64))
+        if len(follow) != len(below) or not len(tokens) == len(shares) == starts[-1] or len(rest) != has.sum():
+            raise ValueError(f"level {n} has other sizes than the one below")
+        whole = np.add.reduceat(shares, starts[:-1]) + rest  # rounded, they add up to almost one
+        shares /= np.repeat(whole, np.diff(starts))
+        levels.append(Level(below[has], starts, tokens, shares, rest / whole))
+        below = levels[-1].rows()
+    return levels
 
 
-def _windows(flat: np.ndarray, place: np.ndarray, n: int) -> np.ndarray:
-    """(N, n): every token but sos with the n - 1 before it, where its sentence has so many."""
-    ends = np.flatnonzero(place >= max(1, n - 1))
-    return flat[ends[:, None] + np.arange(1 - n, 1)]
+def _rounded(shares: np.ndarray) -> np.ndarray:
+    """8 bits, by logarithm."""
+    return np.rint(255 * (1 - np.log(shares.clip(np.exp(_LEAST), 1.0)) / _LEAST)).astype(np.uint8)
 
 
-def _counted(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different rows in order, and how often each is there."""
-    width = rows.shape[1]
-    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, 2 * width))).ravel()
-    different, counts = np.unique(whole, return_counts=True)
-    return different.view(">u2").reshape(-1, width), counts
+def _share(rounded: np.ndarray) -> np.ndarray:
+    return np.exp(_LEAST * (1 - rounded.astype(np.float32) / 255)).astype(np.float32)
 
 
-def _continuations(
-    own: tuple[np.ndarray, np.ndarray], longer: tuple[np.ndarray, np.ndarray], mark: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """How many different tokens stand before each n-gram; for one that begins a sentence, how often it does."""
-    rows, counts = _counted(longer[0][:, 1:])
-    begins = (own[0][:, 0] == mark) & (own[0].shape[1] > 1)
-    if begins.any():
-        both = np.concatenate([rows, own[0][begins]])
-        order = np.lexsort(both.T[::-1])
-        rows, counts = both[order], np.concatenate([counts, own[1][begins]])[order]
-    return rows, counts
-
-
-def _smoothed(rows: np.ndarray, counts: np.ndarray) -> Level:
-    contexts = rows[:, :-1]
-    new = np.ones(len(rows), bool)
-    if contexts.shape[1]:
-        new[1:] = (contexts[1:] != contexts[:-1]).any(1)
-    else:
-        new[1:] = False
-    starts = np.append(np.flatnonzero(new), len(rows))
-    totals = np.add.reduceat(counts, starts[:-1]).astype(np.float64)
-    taken = _discounts(counts)[np.minimum(counts, 3)]
-    rest = np.add.reduceat(taken, starts[:-1]) / totals
-    shares = (counts - taken) / np.repeat(totals, np.diff(starts))
-    kept = contexts[new].astype(np.uint16)
-    return Level(kept, starts, rows[:, -1].astype(np.uint16), shares.astype(np.float32), rest.astype(np.float32))
-
-
-def _discounts(counts: np.ndarray) -> np.ndarray:
-    """What is taken from a count of 0, 1, 2, and 3 or more: the estimates of Chen and Goodman, and one half where a small text has
-    no n-grams of a count that they need."""
-    number = [int((counts == count).sum()) for count in range(5)]
-    found = np.array([0.0, 0.5, 0.5, 0.5])
-    for count in (1, 2, 3):
-        if all(number[1:3]) and number[count] and number[count + 1]:
-            y = number[1] / (number[1] + 2 * number[2])
-            found[count] = count - (count + 1) * y * number[count + 1] / number[count]
-    # Something always has to be left for the shorter context, and for the n-gram.
-    return np.clip(found, [0.0, 0.05, 0.05, 0.05], [0.0, 0.95, 1.9, 2.85])
+def as_keys(rows: np.ndarray) -> np.ndarray:
+    """Rows (N, n) of token ids as (N,) bytes, which sort as they do: big-endian."""
+    rows = np.ascontiguousarray(rows, ">u2")
+    return rows.view(np.dtype((np.void, 2 * rows.shape[1]))).ravel() if rows.shape[1] else np.zeros(len(rows), "V1")

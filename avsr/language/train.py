@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from avsr.corpora.labels import read_label_text
 from avsr.errors import AvsrError
-from avsr.language.ngram import Ngram, train_ngram
+from avsr.language.kneser_ney import train_ngram
+from avsr.language.ngram import Ngram
 from avsr.tables import read_table
 from avsr.text.normalize import normalize_scoring, normalize_training
 from avsr.text.tokens import Tokenizer
@@ -29,9 +30,11 @@ def train_lm(
     *,
     kind: str = "ngram",
     order: int | None = None,
+    prune: float | None = None,
     epochs: int | None = None,
     seed: int = 1,
     test: Path | None = None,
+    further: Sequence[str] = (),
 ) -> str:
     """Learn `texts`, write `out`, and tell what came of it in a line or two.
 
@@ -40,27 +43,29 @@ def train_lm(
         tokenizer: the recogniser's.
         kind: "ngram", in seconds; or "neural", an LSTM, in minutes, which an interrupted run goes on with.
         order: of the longest n-gram; None for what suits the tokens.
+        prune: n-grams that the text loses less than so many nats by are left out; None for 0.
         epochs: the most that the LSTM learns, None for its default; it stops where it foretells sentences held out no better.
         seed: of the LSTM.
         test: other sentences, on which the perplexity is told.
+        further: sentences to learn beside the texts.
 
     Raises:
         AvsrError: a file cannot be used, or no sentence is left.
     """
     began = time.monotonic()
-    sentences, left_out = tokenized([sentence for text in texts for sentence in read_sentences(text)], tokenizer)
+    sentences, left_out = tokenized([*(sentence for text in texts for sentence in read_sentences(text)), *further], tokenizer)
     if not sentences:
         raise AvsrError(f"{texts[0]}: has no sentence that these tokens can write; give a text with one sentence a line.")
     if kind not in KINDS:
         raise AvsrError(f"kind {kind}: a language model is {' or '.join(KINDS)}.")
     if out.is_dir():
         raise AvsrError(f"{out}: is a folder; give the language model a file's name.")
-    if kind == "neural" and order is not None or kind == "ngram" and epochs is not None:
-        raise AvsrError("an order belongs to the kind ngram, epochs to the kind neural; leave one of them out.")
+    if kind == "neural" and (order, prune) != (None, None) or kind == "ngram" and epochs is not None:
+        raise AvsrError("an order belongs to the kind ngram, and so does pruning; epochs to the kind neural; leave one of them out.")
     kept = out.with_name(f".{out.name}.training")
     if kind == "ngram":
         order = DEFAULT_ORDERS[tokenizer.token_type] if order is None else order
-        model: Ngram | NeuralLM = train_ngram(sentences, tokenizer.token_list, order)
+        model: Ngram | NeuralLM = train_ngram(sentences, tokenizer.token_list, order, prune=prune or 0.0)
         what = f"{sum(len(level.tokens) for level in model.levels):,} n-grams of up to {model.order} tokens"
     else:
         from avsr.runtime import limit_threads

@@ -12,7 +12,7 @@ from avsr.decoding.packed import load_lm
 from avsr.errors import AvsrError, ModelError
 from avsr.language import neural
 from avsr.language.neural import Size, load_neural, train_neural
-from avsr.language.ngram import train_ngram
+from avsr.language.kneser_ney import train_ngram
 from avsr.language.train import train_lm
 from avsr.text.tokens import build_token_list
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsr.decoding.search import DecodeOptions, Language, search
-from avsr.language.ngram import train_ngram
+from avsr.language.kneser_ney import train_ngram
 from avsr.language.scorers import BiasScorer
 
 A, B, C, SPACE, MARK = 2, 3, 4, 5, 6

@@ -10,6 +10,7 @@ from avsr.errors import AvsrError, LabelError
 from avsr.language.ngram import load_ngram
 from avsr.language.train import train_lm
 from avsr.stages import lm
+from avsr.stages.lm import further_sentences
 from avsr.text.tokens import build_token_list
 
 SENTENCES = ["안녕하세요 반갑습니다", "오늘 날씨가 좋네요", "내일 또 만나요", "오늘 또 만나요"]
@@ -42,6 +43,32 @@ def test_a_data_directorys_text_has_ids_and_several_texts_are_one(tokenizer, tmp
     arguments = ["--text", str(table), str(more), "--tokens", str(tmp_path / "tokens"), "--out", str(out), "--order", "3"]
     assert lm.main(arguments) == 0
     assert "n-grams of up to 3 tokens, from 5 sentences" in capsys.readouterr().out
+
+
+def test_other_text_gives_all_but_what_is_held_out(tokenizer, tmp_path, capsys):
+    for name, lines in (("train", SENTENCES[:2]), ("more", [*SENTENCES, "내일 날씨가 좋네요"]), ("dev", ["오늘 또, 만나요!", SENTENCES[0]])):
+        (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
+    out, name = tmp_path / "lm.npz", {name: str(tmp_path / name) for name in ("train", "more", "dev", "tokens")}
+    arguments = ["--text", name["train"], "--more", name["more"], "--held_out", name["dev"], "--tokens", name["tokens"], "--out", str(out)]
+    assert lm.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert f"2 sentences of other text are in {name['dev']}, and were left out" in said and "from 5 sentences" in said
+    assert lm.main([*arguments, "--prune", "0.5", "--grammar", "40"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"from (\d+) sentences", said)[1] == "5" and "40 hold what the tokens cannot write" in said
+
+
+def test_the_grammars_sentences_are_those_of_no_test():
+    sentences, known = further_sentences([], 300, [])
+    assert known == 0 and len(set(sentences)) == 300
+    assert further_sentences([], 300, [])[0] == sentences
+
+
+def test_of_the_grammar_what_is_held_out_is_left_out(tmp_path):
+    sentences, _ = further_sentences([], 300, [])
+    (tmp_path / "text").write_text("".join(f"u{k} {sentence}\n" for k, sentence in enumerate(sentences[::3])), encoding="utf-8")
+    kept, known = further_sentences([], 300, [tmp_path / "text"])
+    assert known == 100 and kept == [sentence for k, sentence in enumerate(sentences) if k % 3]
 
 
 def test_figures_are_learnt_as_the_recogniser_writes_them(tmp_path):
