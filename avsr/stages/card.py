@@ -26,7 +26,8 @@ _WORDS = {"name": str, "first_use": str, "limits": list, "limits_ko": list, "lic
 
 
 def make_card(
-    meta: Mapping[str, Any], results: Path, manifests: Sequence[Path], words: Path, *, parameters: int, real: str | None
+    meta: Mapping[str, Any], results: Path, manifests: Sequence[Path], words: Path, *, parameters: int, real: str | None,
+    before: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The card, as plain YAML values.
 
@@ -36,6 +37,7 @@ def make_card(
         manifests: manifest.json of each corpus that it was trained on, as `avsr synth` wrote them.
         words: the recipe's conf/card.yaml.
         real: a sentence on how it does with real clips, where that was measured.
+        before: the corpora, as in its card, of a model that this one's training began with.
 
     Raises:
         AvsrError: a file is missing or none, the results are another model's, or they lack a mode.
@@ -43,6 +45,8 @@ def make_card(
     written, plain = read_results(results), _read_words(words)
     _check_results(meta, written, results)
     corpora = [_corpus(path) for path in manifests]
+    given = {corpus["hash"] for corpus in corpora}
+    corpora = [*(dict(corpus) for corpus in before if corpus["hash"] not in given), *corpora]
     facts: dict[str, Any] = {mode: f"{written.figures[TEST][mode]['cer'][0]:.1f}" for mode in MODES}
     facts |= {name: sum(corpus["train"][name] for corpus in corpora) for name in ("utterances", "voices", "speakers")}
     for name, silent in (("hours", False), ("silent_hours", True)):

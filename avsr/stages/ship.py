@@ -69,15 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, help="what the pack stage wrote")
     parser.add_argument("--results", type=Path, required=True, help="RESULTS.md of the same run")
     parser.add_argument("--manifest", type=Path, nargs="+", required=True, help="manifest.json of each corpus")
+    parser.add_argument("--began_with", type=Path, help="packed model whose weights its training began with: what that learnt from is told too")
     parser.add_argument("--words", type=Path, required=True, help="the recipe's conf/card.yaml")
     parser.add_argument("--real", help="a sentence on how it does with real clips")
     parser.add_argument("--to", type=Path, default=CHECKOUT / SHIPPED, help=f"(default: {SHIPPED} of the checkout)")
     args = parser.parse_args(arguments)
-    from avsr.decoding.packed import load_packed
+    from avsr.decoding.packed import load_packed, read_meta
 
     packed = load_packed(args.model)
     parameters = sum(parameter.numel() for parameter in packed.model.parameters())
-    card = make_card(packed.meta, args.results, args.manifest, args.words, parameters=parameters, real=args.real)
+    before = card_of(read_meta(args.began_with), args.began_with)["corpora"] if args.began_with else ()
+    card = make_card(packed.meta, args.results, args.manifest, args.words, parameters=parameters, real=args.real, before=before)
     ship(args.model, card, args.to)
     print(f"{args.to}: {args.to.stat().st_size / 1e6:.1f} MB; its card is the README.md beside it")
     return 0

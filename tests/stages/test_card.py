@@ -105,6 +105,18 @@ def test_a_shipped_model_is_replaced_for_a_gain_of_a_tenth(run, shipping, monkey
     assert read_meta(shipped)["card"]["figures"]["test"]["audio"]["cer"][0] == 20.0
 
 
+def test_what_the_model_that_it_began_with_learnt_from_is_told_too(run, shipping):  # noqa: F811
+    first = run / "first.zip"
+    assert ship.main([*shipping, "--to", str(first)]) == 0
+    more = manifest("daily") | {"hash": "f00d"}
+    (run / "manifest.json").write_text(json.dumps(more), "utf-8")
+    assert ship.main([*shipping, "--began_with", str(first)]) == 0
+    told = read_meta(run / "models" / "mini_ko.zip")["card"]
+    assert [corpus["hash"] for corpus in told["corpora"]] == ["feed", "f00d"] and "10.0 hours" in told["first_use"]
+    assert ship.main([*shipping, "--began_with", str(run / "models" / "mini_ko.zip"), "--to", str(run / "again.zip")]) == 0
+    assert [corpus["hash"] for corpus in read_meta(run / "again.zip")["card"]["corpora"]] == ["feed", "f00d"]
+
+
 @pytest.mark.parametrize(
     ("file", "change", "sentence"),
     [
