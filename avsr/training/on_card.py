@@ -41,7 +41,8 @@ STATE = "state.pth"  # weights, optimiser, clips and steps: what a training goes
 WEIGHTS = "last.pth"
 PROGRESS = "progress.tsv"
 _EVERY = 60.0  # seconds between two states, or
-_SHARE = 10  # times as long as a look at dev takes, where that is more
+_SHARE = 10  # times as long as a look at dev takes, where that is more,
+_LONGEST = 900.0  # but no longer: a process that was stopped for a while has taken long over one
 _SHOWN = 10.0  # seconds between two lines
 _WARM = 0.03  # of the training, in which the learning rate rises
 _HEARD = ("audio_", "fusion")  # parts of the model that no sound comes to here
@@ -198,7 +199,7 @@ class CardTraining:
             if now - saved > every:
                 self.save()
                 saved = time.monotonic()
-                every = max(_EVERY, _SHARE * (saved - now))
+                every = min(_LONGEST, max(_EVERY, _SHARE * (saved - now)))
         self.save()
 
     def save(self) -> None:
