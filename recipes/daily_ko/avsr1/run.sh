@@ -7,5 +7,5 @@ exec "$here/../../../run.sh" --recipe_dir "$here" \
     --ready_clips true \
     --test_sets "test test_seen" \
     --token_type jamo \
-    --lm_args "--grammar 400000 --order 12 --prune 6" \
+    --lm_args "--grammar 400000 --order 12 --prune 7" \
     -- "$@"
