@@ -52,6 +52,12 @@ class Recognizer:
         packed = load_packed(path, device=device)
         return cls(packed, packed_options(packed.meta, path) if options is None else options, device)
 
+    def narrower(self, beam: int) -> Recognizer:
+        """The same with a beam of so many at the most; itself where it has no more."""
+        if self.options.beam_size <= beam:
+            return self
+        return Recognizer(self.packed, replace(self.options, beam_size=beam), self.device, self.language, self.ear)
+
     def recognise(
         self, samples: np.ndarray | None, mouth: MouthClip | None, mode: str, *, start: float = 0.0
     ) -> Hypotheses:
