@@ -25,7 +25,7 @@ FROZEN = {
         "--faces", "--name", "--mark-streams",
     },
     "live": {"--camera", "--model", "--ear", "--mode", "--out"},
-    "lm": {"--text", "--out", "--model", "--kind", "--order", "--epochs", "--seed", "--test"},
+    "lm": {"--text", "--out", "--model", "--kind", "--order", "--prune", "--epochs", "--seed", "--test"},
     "adapt": {"--clips", "--out", "--model", "--steps", "--seed"},
     "explain": {"video", "--out", "--model", "--start", "--seconds"},
     "crop": {"folder", "--out", "--nj", "--mouth-only", "--backend", "--ray-address"},
