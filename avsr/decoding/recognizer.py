@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,9 @@ class Recognizer:
         """The same with a beam of so many at the most; itself where it has no more."""
         if self.options.beam_size <= beam:
             return self
-        return Recognizer(self.packed, replace(self.options, beam_size=beam), self.device, self.language, self.ear)
+        narrow = copy(self)  # nothing is loaded or made again
+        narrow.options = replace(self.options, beam_size=beam)
+        return narrow
 
     def recognise(
         self, samples: np.ndarray | None, mouth: MouthClip | None, mode: str, *, start: float = 0.0

@@ -12,6 +12,7 @@ import numpy as np
 
 from avsr.errors import AvsrError
 from avsr.language.ngram import Level, Ngram, as_keys
+from avsr.processes import progress
 
 ORDERS = range(2, 13)
 _NEVER_PRUNED = 2  # tokens: what is left of these weighs nothing
@@ -42,9 +43,14 @@ def train_ngram(sentences: Iterable[Sequence[int]], token_list: Sequence[str], o
         raise AvsrError("there is no sentence to learn from; give a text with one sentence a line.")
     flat = np.concatenate([np.array(line) for line in lines]).astype(">u2")  # big-endian: bytes sort as numbers do
     place = np.concatenate([np.arange(len(line)) for line in lines])
-    raw = [_counted(_windows(flat, place, n)) for n in range(1, order + 1)]
-    counted = [_continuations(raw[n - 1], raw[n], mark) for n in range(1, order)] + [raw[-1]]
-    levels = [_smoothed(rows, counts) for rows, counts in counted]
+    raw, levels = [], []
+    with progress("lengths of n-grams", order, 0) as advance:
+        for n in range(1, order + 1):
+            raw.append(_counted(_windows(flat, place, n)))
+            if n > 1:
+                levels.append(_smoothed(*_continuations(raw[n - 2], raw[n - 1], mark)))
+            advance()
+    levels.append(_smoothed(*raw[-1]))
     return Ngram(pruned(levels, raw, prune) if prune else levels, token_list)
 
 

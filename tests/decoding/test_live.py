@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from avsr.decoding import recognizer as module
+from avsr.decoding.live.drafts import Drafts
 from avsr.decoding.live.lips import Lips
 from avsr.decoding.live.messages import Dropped, Final, ModeSwitch, Partial, message_from_dict, message_to_dict
 from avsr.decoding.live.recognizer import LiveRecognizer
@@ -58,6 +60,15 @@ class Held(Executor):
 def quick(packed):
     """The tiny model with a search of no time."""
     return Recognizer.load(packed, options=DecodeOptions(beam_size=1, ctc_weight=1.0))
+
+
+def test_a_wide_beam_is_narrowed_where_somebody_waits(packed, monkeypatch):
+    beams, search = [], module.search
+    monkeypatch.setattr(module, "search", lambda *asked: beams.append(asked[3].beam_size) or search(*asked))
+    wide, narrow = (Recognizer.load(packed, options=DecodeOptions(beam_size=beam, ctc_weight=0.5, nbest=1)) for beam in (30, 2))
+    for recognizer in (wide, narrow):
+        Drafts(recognizer, "audio", AtOnce(), lambda: 1, lambda: 0.0).warm_up(room(1.0), None)
+    assert set(beams) == {10, 2} and wide.options.beam_size == 30 and narrow.narrower(10) is narrow
 
 
 def room(seconds: float, seed: int = 1) -> np.ndarray:

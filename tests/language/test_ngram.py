@@ -117,13 +117,12 @@ def test_a_file_of_the_format_before_is_the_model_as_it_is(tmp_path):
 @given(sentences, st.integers(3, 5), st.floats(0.1, 5.0))
 def test_pruning_leaves_out_what_tells_little_and_keeps_the_way_to_what_stays(text, order, least):
     whole, less = train_ngram(text, TOKENS, order), train_ngram(text, TOKENS, order, prune=least)
-    lines = [[*line] for line in text]
     rows = [{tuple(row) for row in level.rows().tolist()} for level in less.levels]
     for n, own in enumerate(rows):
         assert own <= {tuple(row) for row in whole.levels[n].rows().tolist()}
         assert n == 0 or all(row[1:] in rows[n - 1] and row[:-1] in rows[n - 1] for row in own)
     assert rows[:2] == [{tuple(row) for row in level.rows().tolist()} for level in whole.levels[:2]]
-    lost = sum(whole.score(line) - less.score(line) for line in lines)
+    lost = sum(whole.score(line) - less.score(line) for line in text)
     assert lost < least * sum(len(level.tokens) for level in whole.levels)
 
 

@@ -58,14 +58,11 @@ def test_other_text_gives_all_but_what_is_held_out(tokenizer, tmp_path, capsys):
     assert re.search(r"from (\d+) sentences", said)[1] == "5" and "40 hold what the tokens cannot write" in said
 
 
-def test_the_grammars_sentences_are_those_of_no_test():
+def test_the_grammar_writes_the_same_each_time_and_what_is_held_out_is_left_out(tmp_path):
     sentences, known = further_sentences([], 300, [])
     assert known == 0 and len(set(sentences)) == 300
-    assert further_sentences([], 300, [])[0] == sentences
-
-
-def test_of_the_grammar_what_is_held_out_is_left_out(tmp_path):
-    sentences, _ = further_sentences([], 300, [])
+    with pytest.raises(AvsrError, match="-1 daily sentences were asked for"):
+        further_sentences([], -1, [])
     (tmp_path / "text").write_text("".join(f"u{k} {sentence}\n" for k, sentence in enumerate(sentences[::3])), encoding="utf-8")
     kept, known = further_sentences([], 300, [tmp_path / "text"])
     assert known == 100 and kept == [sentence for k, sentence in enumerate(sentences) if k % 3]

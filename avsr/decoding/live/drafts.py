@@ -68,7 +68,7 @@ class Drafts:
     they take turns.
 
     In a pause, as soon as it is known what a segment will be if nobody goes on, that is recognised: when the pause has lasted, the final
-    is there. A wide beam is narrowed. Partials use the same search as finals: the best token of each frame is found in a thirtieth of the time, but what is
+    is there. Partials use the same search as finals: the best token of each frame is found in a thirtieth of the time, but what is
     committed of it is wrong too often (CER 5.4 in the place of 2.4, and 0.26 characters taken back for each in the place of 0.03).
     """
 
