@@ -57,6 +57,19 @@ def test_what_is_seen_is_what_augmentation_would_have_made(tmp_path_factory, see
     assert np.abs(got - wanted).mean() < 1.0 and np.median(np.abs(got - wanted)) < 0.6
 
 
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 4]))
+def test_pictures_that_are_made_small_at_once_are_those_that_the_encoder_makes_small(tmp_path_factory, seed, pool):
+    tokenizer, clips = _tokenizer(tmp_path_factory.mktemp("tokens")), _clips()
+    clips.frames[:] = np.cumsum(clips.frames[:, :, ::-1].astype(np.uint32), 2) // np.arange(1, 97, dtype=np.uint32)  # soft, and no side like the other
+    config = Augmentation(piece=0.0, erase=1.0, picture=CLEAR)
+    batch = lay_together([draw_view(clips, number, np.random.default_rng([seed, number]), config, tokenizer) for number in range(2)])
+    small = seen(torch.from_numpy(clips.frames), batch, config.crop_size, pool)
+    wanted = torch.nn.functional.avg_pool2d(seen(torch.from_numpy(clips.frames), batch, config.crop_size), pool)
+    apart = (small - wanted).abs()  # the edge of what is blanked lies in the middle of a pixel
+    assert small.shape == wanted.shape and apart.median() < 1.0 and apart.mean() < 0.05 * wanted.std()
+
+
 @pytest.mark.parametrize("room", [0, 140])
 def test_the_losses_are_those_of_the_whole_model_without_sound(tmp_path, room):
     tokenizer, clips = _tokenizer(tmp_path), _clips()
