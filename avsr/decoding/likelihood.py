@@ -14,6 +14,7 @@ from avsr.text.tokens import SPACE, Tokenizer
 
 if TYPE_CHECKING:
     import torch
+    from espnet2.asr.decoder.abs_decoder import AbsDecoder
 
     from avsr.model.avsr_model import AVSRModel
 
@@ -110,7 +111,7 @@ def text_log_likelihood(
         if SPACE in tokenizer.token_list:  # a corpus of single words has none
             log_probs = without_token(log_probs, tokenizer.token_list.index(SPACE))
         unspaced = ctc_log_likelihood(log_probs, bare)
-    return TextScores(spaced, unspaced, attention_log_likelihood(model, features.memory, tokens))
+    return TextScores(spaced, unspaced, attention_log_likelihood(model.decoder, features.memory, tokens, model.eos))
 
 
 def ctc_log_likelihood(log_probs: torch.Tensor, texts: Sequence[Sequence[int]]) -> np.ndarray:
@@ -152,13 +153,14 @@ def without_token(log_probs: torch.Tensor, token: int) -> torch.Tensor:
     return merged
 
 
-def attention_log_likelihood(model: AVSRModel, memory: torch.Tensor, texts: Sequence[Sequence[int]]) -> np.ndarray:
+def attention_log_likelihood(decoder: AbsDecoder, memory: torch.Tensor, texts: Sequence[Sequence[int]], eos: int) -> np.ndarray:
     """log probability of each text and its end by the attention decoder, given what it is fed at every step.
 
     Args:
-        model: in eval().
+        decoder: in eval().
         memory: (T, D).
         texts: n sequences of token ids.
+        eos: id of sos/eos.
 
     Returns:
         (n,) float64.
@@ -171,14 +173,14 @@ def attention_log_likelihood(model: AVSRModel, memory: torch.Tensor, texts: Sequ
         length = len(texts[order[-1]]) + 1  # the longest left
         batch = [order.pop() for _ in range(min(len(order), max(1, _BATCH_TOKENS // length)))]
         steps = torch.tensor([len(texts[place]) + 1 for place in batch], device=memory.device)
-        inputs = torch.full((len(batch), length), model.eos, device=memory.device)
+        inputs = torch.full((len(batch), length), eos, device=memory.device)
         targets = inputs.clone()
         for row, place in enumerate(batch):
             ids = torch.tensor(list(texts[place]), dtype=torch.long, device=memory.device)
             inputs[row, 1 : len(ids) + 1] = targets[row, : len(ids)] = ids
         with torch.inference_mode():
             frames = torch.full((len(batch),), len(memory), device=memory.device)
-            out, _ = model.decoder(memory.expand(len(batch), -1, -1), frames, inputs, steps)
+            out, _ = decoder(memory.expand(len(batch), -1, -1), frames, inputs, steps)
             said = out.double().log_softmax(-1).gather(-1, targets[..., None])[..., 0]
             real = torch.arange(length, device=memory.device) < steps[:, None]
             scores[batch] = (said * real).sum(-1).cpu().numpy()

@@ -54,11 +54,12 @@ class Recognizer:
         return cls(packed, packed_options(packed.meta, path) if options is None else options, device)
 
     def narrower(self, beam: int) -> Recognizer:
-        """The same with a beam of so many at the most; itself where it has no more."""
-        if self.options.beam_size <= beam:
+        """The same with a beam of so many at the most, ten times as many in a search by frames; itself where it has no more."""
+        by_token, by_frame = min(self.options.beam_size, beam), min(self.options.frame_beam, 10 * beam)
+        if (by_token, by_frame) == (self.options.beam_size, self.options.frame_beam):
             return self
         narrow = copy(self)  # nothing is loaded or made again
-        narrow.options = replace(self.options, beam_size=beam)
+        narrow.options = replace(self.options, beam_size=by_token, frame_beam=by_frame)
         return narrow
 
     def recognise(

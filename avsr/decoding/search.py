@@ -1,4 +1,5 @@
-"""Finds the likeliest token sequences of one utterance: ESPnet's batch beam search, or the best token of each frame."""
+"""Finds the likeliest token sequences of one utterance: ESPnet's batch beam search, a search by frames whose best the decoder ranks, or
+the best token of each frame."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from avsr.files import read_yaml
 
 if TYPE_CHECKING:
     import torch
+    from espnet.nets.scorer_interface import BatchScorerInterface
     from espnet2.asr.decoder.abs_decoder import AbsDecoder
 
     from avsr.language.ngram import Ngram
@@ -25,7 +27,7 @@ _DEAD = -1e7  # the prefix score gives -1e10 to what cannot be; weighted, that i
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """How to search; conf/decode.yaml says what each means. `beam_size` 1 with `ctc_weight` 1 is greedy CTC."""
+    """How to search; conf/decode.yaml says what each means. `beam_size` 1 with `ctc_weight` 1 and `frame_beam` 0 is greedy CTC."""
 
     beam_size: int = 10
     ctc_weight: float = 0.4
@@ -35,6 +37,7 @@ class DecodeOptions:
     maxlenratio: float = 0.0
     lm_weight: float = 0.3
     bias_weight: float = 1.0
+    frame_beam: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -43,6 +46,8 @@ class DecodeOptions:
                 raise AvsrError(f"decode option {field.name} is {value!r}; give a {'whole ' if whole else ''}number.")
         if self.beam_size < 1 or self.nbest < 1:
             raise AvsrError(f"beam_size {self.beam_size} and nbest {self.nbest} must both be 1 or more.")
+        if self.frame_beam < 0:
+            raise AvsrError(f"decode option frame_beam is {self.frame_beam}; give the prefixes to keep at each frame, or 0.")
         for name in ("ctc_weight", "nbest_spread"):
             if not 0 <= getattr(self, name) <= 1:
                 raise AvsrError(f"decode option {name} is {getattr(self, name)}; give 0 to 1.")
@@ -54,7 +59,7 @@ class DecodeOptions:
 
     @property
     def greedy(self) -> bool:
-        return self.beam_size == 1 and self.ctc_weight == 1
+        return self.beam_size == 1 and self.ctc_weight == 1 and not self.frame_beam
 
 
 def options_from(values: Any, where: object) -> DecodeOptions:
@@ -123,16 +128,19 @@ def search(
     with torch.inference_mode(), one_thread():
         if options.greedy:
             return [_greedy(log_probs)]
+        if options.frame_beam:
+            ranked = _by_frames(decoder, memory, log_probs, options, language or Language())
+            return spread(ranked, options.nbest, options.nbest_spread)
         found = _beam_search(decoder, memory, log_probs, options, language or Language())
     eos = log_probs.shape[1] - 1
-    ranked: dict[tuple[int, ...], float] = {}
+    scores: dict[tuple[int, ...], float] = {}
     for hypothesis in found:  # best first
         score = float(hypothesis.score)
         # An eos is added twice where a hypothesis ends in the very last step; a decoder alone might even say blank.
         tokens = tuple(token for token in hypothesis.yseq.tolist()[1:] if token not in (0, eos))
         if score > _DEAD:
-            ranked.setdefault(tokens, score)
-    return spread([Hypothesis(tokens, score) for tokens, score in ranked.items()], options.nbest, options.nbest_spread)
+            scores.setdefault(tokens, score)
+    return spread([Hypothesis(tokens, score) for tokens, score in scores.items()], options.nbest, options.nbest_spread)
 
 
 def spread(found: Sequence[Hypothesis], count: int, weight: float) -> list[Hypothesis]:
@@ -177,8 +185,6 @@ def _beam_search(
         from espnet.nets.scorers.length_bonus import LengthBonus
 
         from avsr.decoding.prefix_score import CTCPrefixScorer
-        from avsr.language.ngram import Ngram
-        from avsr.language.scorers import BiasScorer, NgramScorer
 
     # It warns whenever a hypothesis is as long as it may be.
     logging.getLogger("espnet.nets.beam_search").setLevel(logging.ERROR)
@@ -186,12 +192,8 @@ def _beam_search(
     scorers = {"decoder": decoder, "ctc": CTCPrefixScorer(log_probs, vocabulary - 1)}
     scorers["length_bonus"] = LengthBonus(vocabulary)
     weights = {"decoder": 1 - options.ctc_weight, "ctc": options.ctc_weight, "length_bonus": options.length_bonus}
-    if language.lm is not None:
-        scorers["lm"] = NgramScorer(language.lm) if isinstance(language.lm, Ngram) else language.lm.scorer
-        weights["lm"] = options.lm_weight
-    if language.phrases:
-        scorers["bias"] = BiasScorer(language.phrases, vocabulary, language.spaces)
-        weights["bias"] = options.bias_weight
+    for name, (scorer, weight) in _language_scorers(options, language, vocabulary).items():
+        scorers[name], weights[name] = scorer, weight
     beam = BatchBeamSearch(
         scorers,
         weights,
@@ -204,3 +206,36 @@ def _beam_search(
     )
     return beam(memory, maxlenratio=options.maxlenratio)
 
+
+def _by_frames(
+    decoder: AbsDecoder | None, memory: torch.Tensor, log_probs: torch.Tensor, options: DecodeOptions, language: Language
+) -> list[Hypothesis]:
+    """The best `beam_size` of a search by CTC and language alone, in which CTC stands for the decoder too, by the same score as
+    `_beam_search` ranks by."""
+    from avsr.decoding.frame_search import frame_search
+    from avsr.decoding.likelihood import attention_log_likelihood, ctc_log_likelihood
+
+    frames, vocabulary = log_probs.shape
+    longest = max(1, int(options.maxlenratio * frames)) if options.maxlenratio else None
+    scorers = _language_scorers(options, language, vocabulary).values()
+    found = frame_search(
+        log_probs, scorers, beam=options.frame_beam, ctc_weight=1.0, length_bonus=options.length_bonus, longest=longest
+    )[: options.beam_size]  # fmt: skip
+    texts, given = [tokens for tokens, _ in found], [score for _, score in found]
+    scores = options.ctc_weight * ctc_log_likelihood(log_probs.cpu(), texts) + given
+    if options.ctc_weight < 1:
+        scores += (1 - options.ctc_weight) * attention_log_likelihood(decoder, memory, texts, vocabulary - 1)
+    return [Hypothesis(texts[place], float(scores[place])) for place in (-scores).argsort(kind="stable")]
+
+
+def _language_scorers(options: DecodeOptions, language: Language, vocabulary: int) -> dict[str, tuple[BatchScorerInterface, float]]:
+    """What scores the language, and its weight, by name."""
+    from avsr.language.ngram import Ngram
+    from avsr.language.scorers import BiasScorer, NgramScorer
+
+    scorers: dict[str, tuple[BatchScorerInterface, float]] = {}
+    if language.lm is not None:
+        scorers["lm"] = NgramScorer(language.lm) if isinstance(language.lm, Ngram) else language.lm.scorer, options.lm_weight
+    if language.phrases:
+        scorers["bias"] = BiasScorer(language.phrases, vocabulary, language.spaces), options.bias_weight
+    return scorers

@@ -84,7 +84,7 @@ def test_attention_is_the_decoders_word_for_word(recognizer):
     packed = recognizer.packed
     features = lip_features(packed.model, mouth(12))
     texts = [packed.tokenizer.encode(text) for text in ("내일 또 만나요", "오늘", "안녕하세요 반갑습니다")]
-    together = attention_log_likelihood(packed.model, features.memory, texts)
+    together = attention_log_likelihood(packed.model.decoder, features.memory, texts, packed.model.eos)
     eos = packed.model.eos
     for text, found in zip(texts, together):
         total, lengths = 0.0, torch.tensor([len(features)])
