@@ -27,15 +27,25 @@ _RARE = 12.0  # tokens of a frame that are so many nats less likely than its bes
 
 @dataclass(slots=True, eq=False)
 class _Prefix:
-    """Token ids; what language and length have given them; each scorer's state; the prefix that is a token shorter; and, once it is
-    asked for, what each next token would be given, (V,) float32. `longer` are those that go on from here."""
+    """A text's beginning: its last token (0 where there is none), how many there are, what language and length have given them, each
+    scorer's state, and the prefix that is a token shorter. Once it is asked for, `after` has what each next token would be given, (V,)
+    float32. `longer` are those that go on from here: all that there ever were, so that no two are alike."""
 
-    tokens: tuple[int, ...]
+    token: int
+    length: int
     given: float
     states: list[Any]
     shorter: _Prefix | None = None
     after: np.ndarray | None = None
     longer: dict[int, _Prefix] = field(default_factory=dict)
+
+    def tokens(self) -> tuple[int, ...]:
+        """All of them; not kept, since a long recording has thousands of prefixes of hundreds of tokens."""
+        said, prefix = [], self
+        while prefix.shorter is not None:
+            said.append(prefix.token)
+            prefix = prefix.shorter
+        return tuple(reversed(said))
 
 
 class _Known:
@@ -45,18 +55,18 @@ class _Known:
         self.scorers, self.length_bonus, self.eos = list(scorers), length_bonus, eos
 
     def empty(self, nothing: torch.Tensor) -> _Prefix:
-        return _Prefix((), 0.0, [scorer.batch_init_state(nothing) for scorer, _ in self.scorers])
+        return _Prefix(0, 0, 0.0, [scorer.batch_init_state(nothing) for scorer, _ in self.scorers])
 
     def look_up(self, prefixes: Iterable[_Prefix], vocabulary: int) -> None:
         """Fill in `after` where it lacks, those of one length together."""
         import torch
 
         nothing = torch.zeros(1)
-        lacking = sorted((prefix for prefix in prefixes if prefix.after is None), key=lambda prefix: len(prefix.tokens))
-        for _, group in groupby(lacking, key=lambda prefix: len(prefix.tokens)):
+        lacking = sorted((prefix for prefix in prefixes if prefix.after is None), key=lambda prefix: prefix.length)
+        for _, group in groupby(lacking, key=lambda prefix: prefix.length):
             together = list(group)
             given = np.full((len(together), vocabulary), self.length_bonus, np.float32)
-            said = torch.tensor([(self.eos, *prefix.tokens) for prefix in together])
+            said = torch.tensor([(self.eos, *prefix.tokens()) for prefix in together])
             for number, (scorer, weight) in enumerate(self.scorers):
                 scores, states = scorer.batch_score(said, [prefix.states[number] for prefix in together], nothing)
                 given += weight * scores.detach().float().numpy()
@@ -69,7 +79,7 @@ class _Known:
         """The prefix with one token more, the same one each time; `after` has been looked up."""
         if token not in prefix.longer:
             given = prefix.given + float(prefix.after[token])  # type: ignore[index]
-            prefix.longer[token] = _Prefix((*prefix.tokens, token), given, list(prefix.states), prefix)
+            prefix.longer[token] = _Prefix(token, prefix.length + 1, given, list(prefix.states), prefix)
         return prefix.longer[token]
 
 
@@ -125,12 +135,12 @@ def frame_search(
     known.look_up(now.prefixes, vocabulary)
     ends = np.array([float(prefix.after[-1]) for prefix in now.prefixes])  # type: ignore[index]
     order = np.argsort(-now.scores(ctc_weight) - ends, kind="stable")
-    return [(now.prefixes[place].tokens, now.prefixes[place].given + ends[place]) for place in order]
+    return [(now.prefixes[place].tokens(), now.prefixes[place].given + ends[place]) for place in order]
 
 
 def _stay(now: _Beam, frame: np.ndarray) -> _Beam:
     """No prefix gets longer: blank follows, or the last token goes on."""
-    last = np.array([prefix.tokens[-1] if prefix.tokens else 0 for prefix in now.prefixes])
+    last = np.array([prefix.token for prefix in now.prefixes])
     token = np.where(last > 0, now.token + frame[last], _ZERO)
     return _Beam(now.prefixes, np.logaddexp(now.blank, now.token) + frame[0], token)
 
@@ -141,13 +151,13 @@ def _step(now: _Beam, frame: np.ndarray, known: _Known, beam: int, ctc_weight: f
     if not len(spoken):
         return stayed
     known.look_up(now.prefixes, len(frame))
-    last = np.array([prefix.tokens[-1] if prefix.tokens else 0 for prefix in now.prefixes])
+    last = np.array([prefix.token for prefix in now.prefixes])
     # The same token once more is a new one only after a blank.
     whole = np.logaddexp(now.blank, now.token)[:, None]
     longer = np.where(spoken == last[:, None], now.blank[:, None], whole) + frame[spoken]
     scores = ctc_weight * longer + np.stack([prefix.given + prefix.after[spoken] for prefix in now.prefixes])  # type: ignore[index]
     if longest is not None:
-        scores[[len(prefix.tokens) >= longest for prefix in now.prefixes]] = _ZERO
+        scores[[prefix.length >= longest for prefix in now.prefixes]] = _ZERO
     _join(now, stayed, spoken, longer, scores)
     least = _NEVER
     if len(now.prefixes) >= beam:  # what is no better than all that is there already is not even made
@@ -168,7 +178,7 @@ def _join(now: _Beam, stayed: _Beam, spoken: np.ndarray, longer: np.ndarray, sco
     columns = {int(token): column for column, token in enumerate(spoken)}
     for place, prefix in enumerate(now.prefixes):
         row = place_of.get(id(prefix.shorter))
-        column = columns.get(prefix.tokens[-1]) if row is not None else None
+        column = columns.get(prefix.token) if row is not None else None
         if column is not None:
             stayed.token[place] = np.logaddexp(stayed.token[place], longer[row, column])
             scores[row, column] = _ZERO

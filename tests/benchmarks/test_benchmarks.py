@@ -11,7 +11,7 @@ from avsr.lips import extract
 from avsr.lips.folder import crop_folder
 from avsr.media.video import VideoReader
 from avsr.tables import write_table
-from benchmarks import compression, lips, long, lstm, measure, prefix_score, synth, time_left, training_step, transcribe
+from benchmarks import compression, frame_search, lips, long, lstm, measure, prefix_score, synth, time_left, training_step, transcribe
 from tests.corpora.talking_heads.test_head import needs_head
 from tests.decoding.conftest import DrawnFace, packed, run  # noqa: F401  (fixtures)
 from tests.media_maker import clock_time, make_video
@@ -22,6 +22,12 @@ def test_prefix_score(capsys):
     said = capsys.readouterr().out
     assert "the same by both" in said and "medians of 1 runs" in said
     assert len(re.findall(r"prefix scorer of \w+: \d+ ms, \d+ of them", said)) == 2
+
+
+def test_frame_search(capsys):
+    frame_search.main(["--seconds", "0.4", "--vocabulary", "9", "--beam", "20", "--token_beam", "3", "--runs", "1"])
+    said = capsys.readouterr().out
+    assert "the same by both" in said and len(re.findall(r"^[^:\n]+: \d+ ms$", said, re.M)) == 4
 
 
 def test_lstm(capsys):
