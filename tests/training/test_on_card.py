@@ -66,8 +66,9 @@ def test_pictures_that_are_made_small_at_once_are_those_that_the_encoder_makes_s
     batch = lay_together([draw_view(clips, number, np.random.default_rng([seed, number]), config, tokenizer) for number in range(2)])
     small = seen(torch.from_numpy(clips.frames), batch, config.crop_size, pool)
     wanted = torch.nn.functional.avg_pool2d(seen(torch.from_numpy(clips.frames), batch, config.crop_size), pool)
-    apart = (small - wanted).abs()  # the edge of what is blanked lies in the middle of a pixel
-    assert small.shape == wanted.shape and apart.median() < 1.0 and apart.mean() < 0.05 * wanted.std()
+    apart = (small - wanted).abs()
+    # The edge of what is blanked lies within a pixel: in 400 seeds that makes 0.011, 0.030 and 0.052 of the deviation at the most.
+    assert small.shape == wanted.shape and apart.median() < 0.5 and apart.mean() < 0.004 * pool**2 * wanted.std()
 
 
 @pytest.mark.parametrize("room", [0, 140])
