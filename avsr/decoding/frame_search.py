@@ -8,7 +8,7 @@ seen as much, a few hundred are kept where a decoder could rank twenty, and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -51,25 +51,25 @@ class _Prefix:
 class _Known:
     """What language and length give a token: the scorers of ESPnet's batch beam search, weighted."""
 
-    def __init__(self, scorers: Iterable[tuple[BatchScorerInterface, float]], length_bonus: float, eos: int) -> None:
+    def __init__(self, scorers: Iterable[tuple[BatchScorerInterface, float]], length_bonus: float, eos: int, nothing: torch.Tensor) -> None:
         self.scorers, self.length_bonus, self.eos = list(scorers), length_bonus, eos
+        self.nothing = nothing  # stands where the scorers want what is heard, and on the device where they are
 
-    def empty(self, nothing: torch.Tensor) -> _Prefix:
-        return _Prefix(0, 0, 0.0, [scorer.batch_init_state(nothing) for scorer, _ in self.scorers])
+    def empty(self) -> _Prefix:
+        return _Prefix(0, 0, 0.0, [scorer.batch_init_state(self.nothing) for scorer, _ in self.scorers])
 
     def look_up(self, prefixes: Iterable[_Prefix], vocabulary: int) -> None:
         """Fill in `after` where it lacks, those of one length together."""
         import torch
 
-        nothing = torch.zeros(1)
         lacking = sorted((prefix for prefix in prefixes if prefix.after is None), key=lambda prefix: prefix.length)
         for _, group in groupby(lacking, key=lambda prefix: prefix.length):
             together = list(group)
             given = np.full((len(together), vocabulary), self.length_bonus, np.float32)
-            said = torch.tensor([(self.eos, *prefix.tokens()) for prefix in together])
+            said = torch.tensor([(self.eos, *prefix.tokens()) for prefix in together], device=self.nothing.device)
             for number, (scorer, weight) in enumerate(self.scorers):
-                scores, states = scorer.batch_score(said, [prefix.states[number] for prefix in together], nothing)
-                given += weight * scores.detach().float().numpy()
+                scores, states = scorer.batch_score(said, [prefix.states[number] for prefix in together], self.nothing)
+                given += weight * scores.detach().float().cpu().numpy()
                 for prefix, state in zip(together, states):
                     prefix.states[number] = state  # of what follows it, whatever that is
             for prefix, row in zip(together, given):
@@ -124,12 +124,10 @@ def frame_search(
         length_bonus: given to each token, and to the end.
         longest: tokens that a text may have.
     """
-    import torch
-
     frames = log_probs.double().cpu().numpy()
     vocabulary = frames.shape[1]
-    known = _Known(scorers, length_bonus, vocabulary - 1)
-    now = _Beam([known.empty(torch.zeros(1))], np.zeros(1), np.full(1, _ZERO))
+    known = _Known(scorers, length_bonus, vocabulary - 1, log_probs.new_zeros(1))
+    now = _Beam([known.empty()], np.zeros(1), np.full(1, _ZERO))
     for frame in frames:
         now = _stay(now, frame) if frame[0] > _SILENT else _step(now, frame, known, beam, ctc_weight, longest)
     known.look_up(now.prefixes, vocabulary)
