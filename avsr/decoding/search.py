@@ -38,7 +38,6 @@ class DecodeOptions:
     lm_weight: float = 0.3
     bias_weight: float = 1.0
     frame_beam: int = 0
-    risk_scale: float = 0.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -54,7 +53,7 @@ class DecodeOptions:
                 raise AvsrError(f"decode option {name} is {getattr(self, name)}; give 0 to 1.")
         if not 0 <= self.maxlenratio <= 1:
             raise AvsrError(f"decode option maxlenratio is {self.maxlenratio}; give 0 to 1 tokens a frame.")
-        for name in ("lm_weight", "bias_weight", "risk_scale"):
+        for name in ("lm_weight", "bias_weight"):
             if not 0 <= getattr(self, name) <= 10:
                 raise AvsrError(f"decode option {name} is {getattr(self, name)}; give 0 to 10.")
 
@@ -96,7 +95,7 @@ class Language:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Token ids without sos and eos, and their weighted log probability."""
+    """Token ids without sos and eos, and the weighted log probability that they were ranked by."""
 
     tokens: tuple[int, ...]
     score: float
@@ -109,7 +108,7 @@ def search(
     options: DecodeOptions,
     language: Language | None = None,
 ) -> list[Hypothesis]:
-    """The best hypotheses, at least one, no two alike: first what was chosen, by score or by risk, then the others by score.
+    """The best hypotheses, best first, at least one, no two alike.
 
     Joint CTC/attention decoding with CTC prefix scores: Watanabe et al., "Hybrid CTC/attention architecture for
     end-to-end speech recognition" (2017).
@@ -129,37 +128,11 @@ def search(
     with torch.inference_mode(), one_thread():
         if options.greedy:
             return [_greedy(log_probs)]
-        find = _by_frames if options.frame_beam else _by_tokens
-        found = find(decoder, memory, log_probs, options, language or Language())
-    if options.risk_scale:
-        found = least_risk_first(found, options.risk_scale)
-    return spread(found, options.nbest, options.nbest_spread)
-
-
-def least_risk_first(found: Sequence[Hypothesis], scale: float) -> list[Hypothesis]:
-    """The hypothesis that is expected to have the fewest wrong tokens comes first, the others after it as they were: the one in the
-    middle of many that are nearly as good, where the best stands alone.
-
-    Minimum Bayes risk over an n-best list (Stolcke, König and Weintraub, "Explicit word error minimization in n-best list rescoring",
-    1997): each hypothesis is the truth with a probability that goes with exp(scale * score), and the risk is the expected edit distance.
-    """
-    import numpy as np
-    from rapidfuzz.distance import Levenshtein
-    from rapidfuzz.process import cdist
-
-    scores = np.array([one.score for one in found])
-    share = np.exp(scale * (scores - scores.max()))
-    texts = ["".join(map(chr, one.tokens)) for one in found]  # of equal numbers equal characters, and no more is asked
-    chosen = int((cdist(texts, texts, scorer=Levenshtein.distance) @ (share / share.sum())).argmin())
-    return [found[chosen], *found[:chosen], *found[chosen + 1 :]]
-
-
-def _by_tokens(
-    decoder: AbsDecoder | None, memory: torch.Tensor, log_probs: torch.Tensor, options: DecodeOptions, language: Language
-) -> list[Hypothesis]:
-    """What ESPnet's batch beam search finds, best first."""
+        if options.frame_beam:
+            ranked = _by_frames(decoder, memory, log_probs, options, language or Language())
+            return spread(ranked, options.nbest, options.nbest_spread)
+        found = _beam_search(decoder, memory, log_probs, options, language or Language())
     eos = log_probs.shape[1] - 1
-    found = _beam_search(decoder, memory, log_probs, options, language)
     scores: dict[tuple[int, ...], float] = {}
     for hypothesis in found:  # best first
         score = float(hypothesis.score)
@@ -167,11 +140,11 @@ def _by_tokens(
         tokens = tuple(token for token in hypothesis.yseq.tolist()[1:] if token not in (0, eos))
         if score > _DEAD:
             scores.setdefault(tokens, score)
-    return [Hypothesis(tokens, score) for tokens, score in scores.items()]
+    return spread([Hypothesis(tokens, score) for tokens, score in scores.items()], options.nbest, options.nbest_spread)
 
 
 def spread(found: Sequence[Hypothesis], count: int, weight: float) -> list[Hypothesis]:
-    """`count` of the hypotheses: the first, and by score after it those with the best scores (`weight` 0), or those that differ
+    """`count` of the hypotheses, best first, the best among them: those with the best scores (`weight` 0), or those that differ
     most from what was chosen before (1), or between (maximal marginal relevance: Carbonell and Goldstein, 1998).
 
     A beam's best differ in a syllable's coda, a particle or a space; who looks for what was said is helped by other readings.
@@ -182,19 +155,18 @@ def spread(found: Sequence[Hypothesis], count: int, weight: float) -> list[Hypot
 
     found = found[: 3 * count]
     chosen, left = list(found[:1]), list(found[1:])
-    best_score = max(one.score for one in found)
-    reach = max(best_score - min(one.score for one in found), 1e-9)
+    reach = max(found[0].score - found[-1].score, 1e-9)
     alike = [Levenshtein.normalized_similarity(one.tokens, found[0].tokens) for one in left]
     least, most = min(alike, default=0.0), max(alike, default=1.0)
     nearest = [0.0] * len(left)
     while left and len(chosen) < count:
         near = [Levenshtein.normalized_similarity(one.tokens, chosen[-1].tokens) for one in left]
         nearest = [max(a, (b - least) / max(most - least, 1e-9)) for a, b in zip(nearest, near)]
-        worth = [weight * a + (1 - weight) * (best_score - one.score) / reach for a, one in zip(nearest, left)]
+        worth = [weight * a + (1 - weight) * (found[0].score - one.score) / reach for a, one in zip(nearest, left)]
         best = min(range(len(left)), key=worth.__getitem__)
         chosen.append(left.pop(best))
         nearest.pop(best)
-    return [chosen[0], *sorted(chosen[1:], key=lambda hypothesis: -hypothesis.score)]
+    return sorted(chosen, key=lambda hypothesis: -hypothesis.score)
 
 
 def _greedy(log_probs: torch.Tensor) -> Hypothesis:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avsr.decoding.search import DecodeOptions, Hypothesis, least_risk_first, options_from, read_options, search, spread
+from avsr.decoding.search import DecodeOptions, Hypothesis, options_from, read_options, search, spread
 from avsr.errors import AvsrError
 
 V = 6  # blank, unk, a, b, c, sos/eos
@@ -122,7 +121,7 @@ def test_the_file_of_options_and_the_defaults_agree():
 
 @pytest.mark.parametrize(
     "values",
-    [{"beam": 3}, {"beam_size": 0}, {"beam_size": 2.5}, {"ctc_weight": 1.2}, {"nbest": True}, {"maxlenratio": "x"}, {"risk_scale": -1}],
+    [{"beam": 3}, {"beam_size": 0}, {"beam_size": 2.5}, {"ctc_weight": 1.2}, {"nbest": True}, {"maxlenratio": "x"}],
 )
 def test_wrong_options_name_file_and_field(values):
     with pytest.raises(AvsrError, match=f"my.yaml: .*{next(iter(values))}"):
@@ -164,47 +163,3 @@ def test_an_nbest_list_spreads_over_readings_that_differ():
     worst = Hypothesis((1, 2, 3, 4), -3.0)
     assert spread([*near, far, worst], 2, 0.5) == [near[0], far]
     assert spread([*near, far, worst], 2, 0.0) == near[:2]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.lists(st.integers(1, 4), max_size=5).map(tuple), st.floats(-6, 0)), min_size=1, max_size=10, unique_by=lambda one: one[0]),
-    st.floats(0.05, 3.0),
-)
-def test_the_least_risk_is_the_least_expected_edit_distance(readings, scale):
-    found = sorted((Hypothesis(*one) for one in readings), key=lambda one: -one.score)
-    chosen, *others = least_risk_first(found, scale)
-    shares = [math.exp(scale * one.score) for one in found]
-
-    def risk(one: Hypothesis) -> float:
-        return sum(share * distance(one.tokens, other.tokens) for share, other in zip(shares, found, strict=True)) / sum(shares)
-
-    assert risk(chosen) <= min(map(risk, found)) + 1e-4
-    assert others == [one for one in found if one != chosen]
-
-
-def distance(a: tuple, b: tuple) -> int:
-    """Edit distance, written out."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        row, before = [i], row
-        for j, y in enumerate(b, 1):
-            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (x != y)))
-    return row[-1]
-
-
-def test_a_text_in_the_middle_of_many_is_taken_for_the_best_that_stands_alone():
-    alone, *near = found = [Hypothesis((4, 4, 4, 4), -1.0), Hypothesis((2, 3, 3), -1.2), Hypothesis((2, 3), -1.2), Hypothesis((2, 3, 4), -1.2)]
-    assert least_risk_first(found, 1.0)[0] in near and least_risk_first(found, 10.0)[0] == alone
-    assert spread(least_risk_first(found, 1.0), 2, 0.0)[1] == alone
-
-
-@pytest.mark.parametrize("frame_beam", [0, 50])
-def test_every_search_can_choose_by_risk(frame_beam):
-    options, moved = DecodeOptions(20, 1.0, nbest=20, nbest_spread=0.0, frame_beam=frame_beam), 0
-    for seed in range(8):
-        log_probs = torch.from_numpy(np.random.default_rng(seed).standard_normal((5, V)).astype(np.float32)).log_softmax(-1)
-        plain, careful = (search(None, torch.zeros(5, 4), log_probs, dataclasses.replace(options, risk_scale=scale)) for scale in (0.0, 0.3))
-        assert careful == least_risk_first(plain, 0.3)
-        moved += careful != plain
-    assert moved
