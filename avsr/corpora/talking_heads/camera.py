@@ -98,7 +98,7 @@ class Film:
 
         # Real mouths are 23 to 38 pixels wide in their pictures (AI-Hub 23, a video of the web 29, GRID 38), which a crop
         # enlarges 1.7 to 2.5 times, and they are softer than that alone makes them: lens, codec, camera's own smoothing.
-        shrink = sometimes(0.9, np.exp(rng.uniform(np.log(1.15), np.log(3.7))), 1.0)
+        shrink = sometimes(0.9, np.exp(rng.uniform(np.log(1.15), np.log(_COARSEST))), 1.0)
         return Film(
             shrink=shrink,
             blur=sometimes(0.9, min(0.5 + abs(rng.normal(0, 1.1)), 2.4), 0.0),
@@ -117,6 +117,19 @@ class Film:
             quality=int(rng.integers(20, 33)) if shrink >= _COARSE and rng.random() < 0.7 else None,
         )
 
+    def again(self, rng: np.random.Generator) -> Film:
+        """A film for pictures that this one has been kept on: as coarse as it or coarser, compressed, and some noise more.
+
+        Light, lens and shutter stay the first one's. ValueError where this one compressed them already.
+        """
+        if self.quality is not None:
+            raise ValueError("compressed pictures are not compressed again")
+        other = Film.random(rng)
+        shrink = max(self.shrink, float(np.exp(rng.uniform(np.log(_COARSE), np.log(_COARSEST)))))
+        return Film(
+            shrink=shrink, blur=0.0, smear=0.0, fps=25.0, sharpen=0.0 if self.sharpen else other.sharpen, gain=1.0, lift=0.0, gamma=1.0,
+            slope=(0.0, 0.0), flicker=0.0, noise=0.7 * other.noise, coarse=other.coarse, quality=int(rng.integers(21, 33)),
+        )
 
     @property
     def oversampling(self) -> int:
@@ -124,6 +137,7 @@ class Film:
         return 1 if self.shrink >= _COARSE or self.blur >= _SOFT else 2
 
 
+_COARSEST = 3.7  # pixels of the crop in one of the sensor
 _COARSE = 1.5  # pixels of the crop in one of the sensor: from here on each takes in two of a drawing, or more
 _SOFT = 0.9  # pixels of blur that leave nothing of a drawing's steps
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avsr.corpora.talking_heads.camera import Camera, Film
 from avsr.corpora.talking_heads.corpus import Item, Order, rng_for
 from avsr.corpora.talking_heads.identity import Identity
 from avsr.corpora.talking_heads.manner import MouthStyle
@@ -102,20 +103,25 @@ def draw(item: Item, order: Order, speech: Speech | Times) -> tuple[np.ndarray, 
 
     A speaker has one face and one manner of moving the mouth; the light, the camera and the movement are the utterance's.
     """
-    from avsr.corpora.talking_heads.camera import Camera, Film, vary
+    from avsr.corpora.talking_heads.camera import vary
     from avsr.corpora.talking_heads.draw import draw_face_clip, draw_mouth_clip
     from avsr.corpora.talking_heads.mouth import mouth_motion
 
     seed = order.seed
     style = MouthStyle.random(rng_for(seed, item.speaker, "manner"))
     motion = mouth_motion(speech.phones, speech.duration, style, rng_for(seed, item.utt, "motion"))
-    rng = rng_for(seed, item.utt, "picture")
-    identity, camera, film = face_of(item, seed).relit(rng), Camera.random(rng), Film.random(rng)
+    identity, camera, film, rng = scene_of(item, seed)
     if order.full_face:
         frames = draw_face_clip(_head(), identity, motion, camera, rng)
     else:
         frames = draw_mouth_clip(_head(), identity, motion, camera, rng, film.oversampling)
     return vary(frames, rng, film), FPS, motion.shape
+
+
+def scene_of(item: Item, seed: int) -> tuple[Identity, Camera, Film, np.random.Generator]:
+    """The face in an utterance's light, its camera and film, and the random numbers that its pictures go on with."""
+    rng = rng_for(seed, item.utt, "picture")
+    return face_of(item, seed).relit(rng), Camera.random(rng), Film.random(rng), rng
 
 
 def face_of(item: Item, seed: int) -> Identity:
