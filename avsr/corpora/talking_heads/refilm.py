@@ -2,8 +2,8 @@
 
     python -m avsr.corpora.talking_heads.refilm --corpus data/daily_ko/3 --out data/daily_ko/3b --seed 1
 
-Of train those clips are taken that their first film left uncompressed. It takes a fifteenth of the time that drawing takes. What comes out is a
-corpus without sound, to be added to another one's train (avsr.stages.combine).
+Of train those clips are taken that their first film left uncompressed: nothing is drawn anew. What comes out is a corpus without sound, to be
+added to another one's train (avsr.stages.combine).
 """
 
 from __future__ import annotations
