@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,19 @@ def digest(path: Path) -> str:
     except FileNotFoundError:
         raise AvsrError(f"{path} is missing: run the stages before this one first, or check the path.") from None
     return total.hexdigest()
+
+
+def is_noted(note: Path, asked: Mapping[str, object]) -> bool:
+    """Whether the JSON file `note` says that its folder holds what is `asked`; False where there is no such file.
+
+    AvsrError where it says something else, or nothing that can be read.
+    """
+    if not note.exists():
+        return False
+    try:
+        same = json.loads(note.read_bytes()) == asked
+    except ValueError:
+        same = False
+    if not same:
+        raise AvsrError(f"{note.parent} holds clips of another order ({note}); give another --out, or remove it.")
+    return True

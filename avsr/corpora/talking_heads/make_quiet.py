@@ -20,7 +20,7 @@ from avsr.backends import LOCAL, Backend, Work, add_backend_options, open_backen
 from avsr.corpora.talking_heads.corpus import rng_for
 from avsr.corpora.talking_heads.quiet import KINDS, quiet_motion
 from avsr.errors import AvsrError
-from avsr.files import replace_file
+from avsr.files import is_noted, replace_file
 from avsr.lips.mouth_clip import FPS, MouthClip, save_mouth_clip
 from avsr.processes import KILLED
 from avsr.stages.command import run_main
@@ -110,13 +110,7 @@ def draw_quiet(name: str, order: QuietOrder) -> np.ndarray:
 def _claim(order: QuietOrder, out: Path) -> None:
     """Note what is made here, or see that it is the same."""
     note, asked = out / _RECORD, asdict(order) | {"version": VERSION}
-    if note.exists():
-        try:
-            same = json.loads(note.read_bytes()) == asked
-        except ValueError:
-            same = False
-        if not same:
-            raise AvsrError(f"{out} holds clips of another order ({note}); give another --out, or remove it.")
+    if is_noted(note, asked):
         return
     for folder in ("mouth", "face"):
         if (out / folder).exists():

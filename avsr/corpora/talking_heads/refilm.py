@@ -22,7 +22,7 @@ from avsr.corpora.talking_heads.camera import vary
 from avsr.corpora.talking_heads.corpus import Item, rng_for
 from avsr.corpora.talking_heads.utterance import RECORDS, scene_of
 from avsr.errors import AvsrError
-from avsr.files import replace_file
+from avsr.files import is_noted, replace_file
 from avsr.lips.mouth_clip import MouthClip, load_mouth_clip, save_mouth_clip
 from avsr.processes import KILLED
 from avsr.stages.command import run_main
@@ -105,13 +105,7 @@ def _claim(corpus: Path, out: Path, seed: int) -> None:
     if seed < 0:
         raise AvsrError(f"seed {seed}: give 0 or more.")
     note, asked = out / _NOTE, {"seed": seed, "corpus": corpus.name, "version": VERSION}
-    if note.exists():
-        try:
-            same = json.loads(note.read_bytes()) == asked
-        except ValueError:
-            same = False
-        if not same:
-            raise AvsrError(f"{out} holds clips of another order ({note}); give another --out, or remove it.")
+    if is_noted(note, asked):
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AvsrError(f"{out} holds something that this command did not make; give another --out.")
