@@ -1,6 +1,6 @@
 """Films the clips of a made corpus once more, with a coarser camera and compressed, for lips that read video calls too.
 
-    python -m avsr.corpora.talking_heads.refilm --corpus data/daily_ko/3 --out data/daily_ko/3b --seed 1
+    python -m avsr.corpora.talking_heads.refilm --corpus data/daily_ko/3 --out data/daily_ko_again/3 --seed 1
 
 Of train those clips are taken that their first film left uncompressed: nothing is drawn anew. What comes out is a corpus without sound, to be
 added to another one's train (avsr.stages.combine).
@@ -18,11 +18,12 @@ from pathlib import Path
 from avsr.backends import LOCAL, Backend, Work, add_backend_options, open_backend, work_off
 from avsr.corpora.datadir import read_data_dir, write_data_dir
 from avsr.corpora.labels import watched
-from avsr.corpora.talking_heads.camera import vary
+from avsr.corpora.talking_heads.camera import Film, vary
 from avsr.corpora.talking_heads.corpus import Item, rng_for
+from avsr.corpora.talking_heads.make import MANIFEST
 from avsr.corpora.talking_heads.utterance import RECORDS, scene_of
 from avsr.errors import AvsrError
-from avsr.files import is_noted, replace_file
+from avsr.files import digest, is_noted, replace_file
 from avsr.lips.mouth_clip import MouthClip, load_mouth_clip, save_mouth_clip
 from avsr.processes import KILLED
 from avsr.stages.command import run_main
@@ -35,11 +36,11 @@ _TABLES = ("shape.scp", "utt2dur", "utt2face")  # as in the corpus itself
 
 @dataclass(frozen=True)
 class Twin:
-    """A clip to be filmed again: who says it, the seed of its corpus, and its pictures there."""
+    """A clip to be filmed again: its name, its pictures, and the film that they have been kept on."""
 
-    item: Item
-    seed: int
+    utt: str
     clip: str
+    film: Film
 
 
 def refilm(corpus: Path, out: Path, *, seed: int = 1, nj: int = 2, backend: Backend = LOCAL) -> int:
@@ -49,20 +50,20 @@ def refilm(corpus: Path, out: Path, *, seed: int = 1, nj: int = 2, backend: Back
     else, or a clip cannot be made.
     """
     corpus, out = Path(corpus), Path(out)
-    if not (corpus / "train" / "video.scp").exists() or not (corpus / RECORDS).is_dir():
+    if not all((corpus / name).exists() for name in ("train/video.scp", RECORDS, MANIFEST)):
         raise AvsrError(f"{corpus}: is no finished corpus of mouth clips; give the --out of avsr synth, made without --full-face and --layout lipnet.")
     _claim(corpus, out, seed)
     clips = read_table(corpus / "train" / "video.scp")
     twins = [twin for name in watched(sorted(clips), "films") if (twin := _twin(corpus, name, clips[name])) is not None]
     if not twins:
         raise AvsrError(f"{corpus}: every clip of train is compressed already; make a larger corpus.")
-    waiting = [twin for twin in twins if not _path(out, twin.item.utt).with_suffix(".json").exists()]
+    waiting = [twin for twin in twins if not _path(out, twin.utt).with_suffix(".json").exists()]
     work = Work("clips", make_twin, (seed, out), out, reads=(corpus / "mouth",))
     for twin, reason in work_off(work, waiting, nj=nj, kept=len(twins) - len(waiting), backend=backend):
         if reason:
             what = "its process was killed, most often for lack of memory: give a smaller --nj" if reason == KILLED else reason
-            raise AvsrError(f"{twin.item.utt} cannot be filmed again ({what}); what is finished is kept, run the same command again.")
-    _write_tables(corpus, out, [twin.item.utt for twin in twins])
+            raise AvsrError(f"{twin.utt} cannot be filmed again ({what}); what is finished is kept, run the same command again.")
+    _write_tables(corpus, out, [twin.utt for twin in twins])
     return len(twins)
 
 
@@ -70,9 +71,8 @@ def make_twin(twin: Twin, seed: int, out: Path) -> str | None:
     """Film one clip again; the reason, one line, when it cannot be done. Runs in a worker."""
     try:
         clip = load_mouth_clip(twin.clip)
-        rng = rng_for(seed, twin.item.utt, "again")
-        *_, film, _ = scene_of(twin.item, twin.seed)
-        save_mouth_clip(MouthClip(vary(clip.frames, rng, film.again(rng)), clip.confidence), _path(out, twin.item.utt))
+        rng = rng_for(seed, twin.utt, "again")
+        save_mouth_clip(MouthClip(vary(clip.frames, rng, twin.film.again(rng)), clip.confidence), _path(out, twin.utt))
     except AvsrError as error:
         return " ".join(str(error).split())
     return None
@@ -87,7 +87,7 @@ def _twin(corpus: Path, name: str, clip: str) -> Twin | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AvsrError(f"{path}: does not tell how {name} was made ({error!r}); run avsr synth with the same options again.") from None
     *_, film, _ = scene_of(item, seed)
-    return Twin(item, seed, clip) if film.quality is None else None
+    return Twin(name, clip, film) if film.quality is None else None
 
 
 def _write_tables(corpus: Path, out: Path, names: Sequence[str]) -> None:
@@ -104,7 +104,8 @@ def _claim(corpus: Path, out: Path, seed: int) -> None:
     """Note what is made here, or see that it is the same."""
     if seed < 0:
         raise AvsrError(f"seed {seed}: give 0 or more.")
-    note, asked = out / _NOTE, {"seed": seed, "corpus": corpus.name, "version": VERSION}
+    # The corpus by its manifest: one that was made anew with other options would have other clips of the same names.
+    note, asked = out / _NOTE, {"seed": seed, "corpus": digest(corpus / MANIFEST), "version": VERSION}
     if is_noted(note, asked):
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

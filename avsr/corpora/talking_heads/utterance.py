@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avsr.corpora.talking_heads.camera import Camera, Film
+from avsr.corpora.talking_heads.camera import Camera, Film, vary
 from avsr.corpora.talking_heads.corpus import Item, Order, rng_for
 from avsr.corpora.talking_heads.identity import Identity
 from avsr.corpora.talking_heads.manner import MouthStyle
@@ -103,7 +103,6 @@ def draw(item: Item, order: Order, speech: Speech | Times) -> tuple[np.ndarray, 
 
     A speaker has one face and one manner of moving the mouth; the light, the camera and the movement are the utterance's.
     """
-    from avsr.corpora.talking_heads.camera import vary
     from avsr.corpora.talking_heads.draw import draw_face_clip, draw_mouth_clip
     from avsr.corpora.talking_heads.mouth import mouth_motion
 

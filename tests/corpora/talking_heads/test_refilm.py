@@ -92,6 +92,11 @@ def test_it_goes_on_where_it_was_and_makes_the_same_bits(corpus, tmp_path, capsy
     assert {path.name: path.read_bytes() for path in clips} == bits and clips[0].stat().st_mtime_ns == kept
     with pytest.raises(AvsrError, match="another order"):
         refilm(corpus, tmp_path / "a", seed=2, nj=1)
+    anew = tmp_path / "anew"
+    shutil.copytree(corpus, anew)
+    (anew / "manifest.json").write_text('{"hash": "of other options"}')
+    with pytest.raises(AvsrError, match="another order"):
+        refilm(anew, tmp_path / "a", nj=1)
 
 
 def test_what_is_no_made_corpus_is_said_so(corpus, tmp_path):
