@@ -183,10 +183,11 @@ def serve(settings: Settings) -> None:
     """Run until interrupted. Nothing of the media is logged: no requests, no names."""
     import uvicorn
 
-    from avsr.decoding.default_model import find_model
+    from avsr.decoding.default_model import find_model, found_words
     from avsr.decoding.packed import read_tokenizer
 
-    read_tokenizer(settings.model or find_model())  # a sentence now, not in each worker
+    model = settings.model or find_model()
+    read_tokenizer(model)  # a sentence now, not in each worker
     check_certificate(settings)
     os.umask(0o077)  # what people upload is nobody else's on this machine
     app = create_app(settings)
@@ -195,6 +196,9 @@ def serve(settings: Settings) -> None:
     spool.mkdir()
     tempfile.tempdir = str(spool)  # where forms are kept while they come: the usual place may be memory
     place = f"http{'s' if settings.tls_cert else ''}://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    words = None if settings.model else found_words(model)
+    if words is not None:
+        print(f"avsr: {words}", flush=True)
     print(f"avsr: {place}{'/?token=...' if settings.token else ''} - Ctrl-C ends it; videos are kept for {settings.keep_hours:g} hours.", flush=True)
     # Of a WebSocket no message is taken that is larger than it may be, nor unpacked, and few wait for us.
     sockets = {"ws_max_size": app.state.live.rooms.limits.message_bytes, "ws_max_queue": 8, "ws_per_message_deflate": False}

@@ -39,6 +39,19 @@ def find_model() -> Path:
     )
 
 
+def found_words(found: Path) -> str | None:
+    """Which model `find_model` found, in a sentence for a person who named none; None for the checkout's own, which says itself what it is.
+
+    After the quick start it is one that knows 60 words, and its captions alone would not tell.
+    """
+    if found.resolve() == (CHECKOUT / SHIPPED).resolve():
+        return None
+    near = found.resolve()
+    name = near.relative_to(Path.cwd().resolve()) if near.is_relative_to(Path.cwd().resolve()) else found
+    why = "AVSR_MODEL names it" if os.environ.get("AVSR_MODEL") else "it was packed last here"
+    return f"Model: {name}, as {why}; --model takes another, such as {SHIPPED} of the checkout."
+
+
 def remember_model(model: Path, experiments: Path) -> None:
     """Write into `experiments` (run.sh's exp folder) that `model` was packed last; called when it has been packed."""
     # Relative, so that a checkout can be moved.

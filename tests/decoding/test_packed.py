@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from avsr.decoding import default_model
-from avsr.decoding.default_model import find_model, remember_model
+from avsr.decoding.default_model import find_model, found_words, remember_model
 from avsr.decoding.packed import load_packed, pack
 from avsr.errors import ModelError
 
@@ -150,7 +150,7 @@ def test_the_model_to_use_when_none_is_named(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="give --model MODEL.zip, or train one"):
         find_model()
     shipped = touched(checkout / "models/mini_ko.zip", 0)
-    assert find_model() == shipped
+    assert find_model() == shipped and found_words(shipped) is None
     old, new = (touched(checkout / f"recipes/grid/avsr1/exp/{name}/{name}.zip", age) for name, age in (("a", 50), ("b", 10)))
     assert find_model() == new
     remember_model(old, checkout / "recipes/grid/avsr1/exp")
@@ -159,10 +159,13 @@ def test_the_model_to_use_when_none_is_named(tmp_path, monkeypatch):
     assert find_model() == new
     mine = touched(here / "exp/mine/mine.zip", 90)
     assert find_model() == mine
+    assert found_words(mine) == "Model: exp/mine/mine.zip, as it was packed last here; --model takes another, such as models/mini_ko.zip of the checkout."
+    assert f"Model: {new}, as it was" in found_words(new)
     monkeypatch.setenv("AVSR_MODEL", str(old))
     with pytest.raises(ModelError, match="AVSR_MODEL"):
         find_model()
     monkeypatch.setenv("AVSR_MODEL", str(new))
+    assert "as AVSR_MODEL names it;" in found_words(new)
     assert find_model() == new
 
 

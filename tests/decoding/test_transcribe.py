@@ -148,6 +148,13 @@ def test_a_model_with_a_card_says_once_what_it_is(run, video, tmp_path, monkeypa
     assert json.loads((tmp_path / "out" / "a clip.json").read_text(encoding="utf-8"))["model"] == "carded"
 
 
+def test_a_model_that_nobody_named_is_told(packed, video, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AVSR_MODEL", str(packed))
+    for model, told in ((None, 1), (packed, 0)):
+        assert transcribe_files([video], model=model, mode="audio", out=tmp_path / str(told)) == 0
+        assert capsys.readouterr().err.count(f"Model: {packed}, as AVSR_MODEL names it;") == told
+
+
 def test_a_single_failure_raises_and_leaves_nothing(packed, tmp_path):
     (tmp_path / "notes.mp4").write_text("not media")
     with pytest.raises(MediaError, match="notes.mp4"):
