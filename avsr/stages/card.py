@@ -34,7 +34,7 @@ def make_card(
     Args:
         meta: of the packed model.
         results: RESULTS.md of the run that it was packed from.
-        manifests: manifest.json of each corpus that it was trained on, as `avsr synth` wrote them.
+        manifests: manifest.json of each corpus that it was trained on, as `avsr synth` and `avsr.corpora.talking_heads.refilm` wrote them.
         words: the recipe's conf/card.yaml.
         real: a sentence on how it does with real clips, where that was measured.
         before: the corpora, as in its card, of a model that this one's training began with.
@@ -48,9 +48,10 @@ def make_card(
     given = {corpus["hash"] for corpus in corpora}
     corpora = [*(dict(corpus) for corpus in before if corpus["hash"] not in given), *corpora]
     facts: dict[str, Any] = {mode: f"{written.figures[TEST][mode]['cer'][0]:.1f}" for mode in MODES}
-    facts |= {name: sum(corpus["train"][name] for corpus in corpora) for name in ("utterances", "voices", "speakers")}
+    once = [corpus for corpus in corpora if not corpus.get("again")]  # what was filmed again brings no new sentence and nobody new
+    facts |= {name: sum(corpus["train"][name] for corpus in once) for name in ("utterances", "voices", "speakers")}
     for name, silent in (("hours", False), ("silent_hours", True)):
-        facts[name] = f"{sum(corpus['train']['hours'] for corpus in corpora if corpus['silent'] is silent):.1f}"
+        facts[name] = f"{sum(corpus['train']['hours'] for corpus in once if corpus['silent'] is silent):.1f}"
     card: dict[str, Any] = {
         "name": plain["name"],
         "first_use": _filled(plain["first_use"], facts, words),
@@ -146,12 +147,13 @@ def _rate(figures: Sequence[float]) -> str:
 def _corpus_line(corpus: Mapping[str, Any]) -> str:
     train = corpus["train"]
     what = f"`{corpus['text']}`" if corpus["text"] else corpus["domain"]
-    cells = (what, train["utterances"], f"{train['hours']:.2f}", train["voices"], train["speakers"], corpus["seed"], "no" if corpus.get("silent") else "yes")
+    spoken = "filmed again" if corpus.get("again") else "no" if corpus.get("silent") else "yes"
+    cells = (what, train["utterances"], f"{train['hours']:.2f}", train["voices"], train["speakers"], corpus["seed"], spoken)
     return f"| {' | '.join(map(str, cells))} | `{corpus['hash']}` |"
 
 
 def _corpus(path: Path) -> dict[str, Any]:
-    """What a card tells of a corpus that `avsr synth` made."""
+    """What a card tells of a corpus that `avsr synth` made, or of one filmed again."""
     try:
         manifest = json.loads(path.read_bytes())
         train, order = manifest["splits"]["train"], manifest["order"]
@@ -160,6 +162,7 @@ def _corpus(path: Path) -> dict[str, Any]:
             "text": order["text"],
             "seed": order["seed"],
             "silent": bool(order.get("silent")),
+            **({"again": True} if "again" in manifest else {}),
             "hash": manifest["hash"],
             "train": {
                 "utterances": train["utterances"],

@@ -117,6 +117,17 @@ def test_what_the_model_that_it_began_with_learnt_from_is_told_too(run, shipping
     assert [corpus["hash"] for corpus in read_meta(run / "again.zip")["card"]["corpora"]] == ["feed", "f00d"]
 
 
+def test_what_was_filmed_again_is_told_and_counts_once(run, shipping):  # noqa: F811
+    twins = manifest("daily") | {"hash": "beef", "again": {"of": "feed", "seed": 1, "version": 1}}
+    (run / "again.json").write_text(json.dumps(twins), "utf-8")
+    place = shipping.index(str(run / "manifest.json")) + 1
+    assert ship.main([*shipping[:place], str(run / "again.json"), *shipping[place:]]) == 0
+    told = read_meta(run / "models" / "mini_ko.zip")["card"]
+    assert "5.0 hours" in told["first_use"] and [corpus["hash"] for corpus in told["corpora"]] == ["feed", "beef"]
+    text = (run / "models" / "README.md").read_text("utf-8")
+    assert "| 4 | yes | `feed` |" in text and "| 4 | filmed again | `beef` |" in text
+
+
 @pytest.mark.parametrize(
     ("file", "change", "sentence"),
     [

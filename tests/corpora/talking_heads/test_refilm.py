@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -77,18 +78,24 @@ def test_what_was_not_compressed_is_filmed_again_and_can_be_added(corpus, tmp_pa
         moves.append(np.corrcoef(*opened)[0, 1])
     assert all(after < before for before, after in grain) and np.median(moves) > 0.8, (grain, moves)
     assert read_table(tmp_path / "again" / "train" / "shape.scp").items() <= read_table(corpus / "train" / "shape.scp").items()
+    manifests = [json.loads((folder / "manifest.json").read_bytes()) for folder in (corpus, tmp_path / "again")]
+    told, files = manifests[1]["splits"]["train"], manifests[1]["files"]
+    assert told["utterances"] == count and told["seconds"] == pytest.approx(sum(map(float, read_table(tmp_path / "again" / "train" / "utt2dur").values())), abs=0.06)
+    assert set(told["voices"]) <= set(manifests[0]["splits"]["train"]["voices"]) and sum(name.endswith(".mp4") for name in files) == count
+    assert manifests[1]["again"]["of"] == manifests[0]["hash"] != manifests[1]["hash"] and not any(".order" in name for name in files)
     report = combine(corpus, [tmp_path / "again"], tmp_path / "both")
     assert report.utterances == len(first) + count and "shape.scp" not in report.dropped
 
 
 def test_it_goes_on_where_it_was_and_makes_the_same_bits(corpus, tmp_path, capsys):
     refilm(corpus, tmp_path / "a", nj=1)
-    clips = sorted((tmp_path / "a" / "mouth").glob("*.mp4"))
+    first, clips = json.loads((tmp_path / "a" / "manifest.json").read_bytes())["hash"], sorted((tmp_path / "a" / "mouth").glob("*.mp4"))
     bits, kept = {path.name: path.read_bytes() for path in clips}, clips[0].stat().st_mtime_ns
     clips[1].with_suffix(".json").unlink()
     clips[1].unlink()
     assert main(["--corpus", str(corpus), "--out", str(tmp_path / "a"), "--nj", "1"]) == 0
     assert f"{len(clips)} clips filmed again" in capsys.readouterr().out
+    assert json.loads((tmp_path / "a" / "manifest.json").read_bytes())["hash"] == first
     assert {path.name: path.read_bytes() for path in clips} == bits and clips[0].stat().st_mtime_ns == kept
     with pytest.raises(AvsrError, match="another order"):
         refilm(corpus, tmp_path / "a", seed=2, nj=1)
@@ -105,6 +112,11 @@ def test_what_is_no_made_corpus_is_said_so(corpus, tmp_path):
         refilm(tmp_path / "empty", tmp_path / "out")
     with pytest.raises(AvsrError, match="did not make"):
         refilm(corpus, corpus)
+    unknown = tmp_path / "unknown"
+    shutil.copytree(corpus, unknown)
+    (unknown / "manifest.json").write_text("[1]")
+    with pytest.raises(AvsrError, match="manifest.json: is no manifest of avsr synth"):
+        refilm(unknown, tmp_path / "other", nj=1)
     damaged = tmp_path / "damaged"
     shutil.copytree(corpus, damaged)
     for record in (damaged / RECORDS).glob("*.json"):
