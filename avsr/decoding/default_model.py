@@ -46,8 +46,8 @@ def found_words(found: Path) -> str | None:
     """
     if found.resolve() == (CHECKOUT / SHIPPED).resolve():
         return None
-    near = found.resolve()
-    name = near.relative_to(Path.cwd().resolve()) if near.is_relative_to(Path.cwd().resolve()) else found
+    here = Path.cwd()
+    name = found.relative_to(here) if found.is_relative_to(here) else found
     why = "AVSR_MODEL names it" if os.environ.get("AVSR_MODEL") else "it was packed last here"
     return f"Model: {name}, as {why}; --model takes another, such as {SHIPPED} of the checkout."
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
+from avsr.decoding.default_model import found_words
 from avsr.files import replace_file
 from avsr.lips.face_model import cache_dir
+
+
+def opening_words(meta: dict[str, Any], found: Path | None) -> list[str]:
+    """What a person is told as a model is loaded: which one it is, where it was `found` and not named, and what it says of itself."""
+    words = (None if found is None else found_words(found), first_words(meta))
+    return [sentence for sentence in words if sentence is not None]
 
 
 def first_words(meta: dict[str, Any]) -> str | None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from avsr.decoding.bar import progress_bar
 from avsr.decoding.checkpoint import Checkpoint, identity_of
 from avsr.decoding.cues import cues_of, lines_of, name_of, parse_names
-from avsr.decoding.default_model import find_model, found_words
-from avsr.decoding.first_use import first_words
+from avsr.decoding.default_model import find_model
+from avsr.decoding.first_use import opening_words
 from avsr.decoding.time_left import TimeLeft
 from avsr.ears.ear import NATIVE
 from avsr.errors import AvsrError
@@ -104,7 +104,8 @@ def transcribe_files(
     targets = _targets([Path(video) for video in videos], out)
     if len(targets) == 1:
         _check(*targets[0], wanted)  # a wrong file need not wait for the model
-    named, model = model is not None, model or find_model()
+    found = find_model() if model is None else None
+    model = model or found
     settings = {"mode": mode, "mouth_only": mouth_only, "model": model, "lm": lm, "lm_weight": lm_weight, "bias": bias, "ear": ear}
     settings["faces"] = faces
     folder = Path(ear.partition(":")[2])
@@ -116,9 +117,8 @@ def transcribe_files(
         if not loaded:
             show("loading the model", None, 0.0)
             loaded.append(load_recognizer(model, ear, lm=lm, lm_weight=lm_weight, bias=bias))
-            for words in (None if named else found_words(model), first_words(loaded[0].packed.meta)):
-                if words is not None:
-                    show.say(words)
+            for words in opening_words(loaded[0].packed.meta, found):
+                show.say(words)
         return loaded[0]
 
     failed: list[tuple[Path, Path, str]] = []

@@ -162,7 +162,7 @@ def _corpus(path: Path) -> dict[str, Any]:
             "text": order["text"],
             "seed": order["seed"],
             "silent": bool(order.get("silent")),
-            **({"again": True} if "again" in manifest else {}),
+            "again": "again" in manifest,
             "hash": manifest["hash"],
             "train": {
                 "utterances": train["utterances"],

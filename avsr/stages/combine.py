@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avsr.corpora.datadir import Utterance, read_data_dir, write_data_dir
+from avsr.corpora.talking_heads.manifest import MANIFEST
 from avsr.errors import LabelError
 from avsr.stages.command import run_main
 from avsr.tables import read_table, write_table
@@ -20,7 +21,6 @@ from avsr.text.normalize import normalize_scoring
 
 # Of corpora that come with mouth clips, beside what write_data_dir writes.
 _CLIPS = ("video.scp", "utt2dur", "utt2face")
-MANIFEST = "manifest.json"  # of avsr synth
 _SOUND, _SHAPE = "wav.scp", "shape.scp"
 
 

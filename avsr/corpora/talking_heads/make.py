@@ -198,8 +198,7 @@ def _write_lists(jobs: Sequence[Job], out: Path) -> None:
 
 def _write_manifest(jobs: Sequence[Job], records: dict[str, dict], order: Order, out: Path) -> str:
     asked = asdict(replace(order, text=None)) | {"text": order.text.name if order.text else None}
-    return write_manifest(out, {
-        "what": "A corpus of drawn Korean talking heads with a synthetic voice, made by `avsr synth`.",
+    return write_manifest(out, "A corpus of drawn Korean talking heads with a synthetic voice, made by `avsr synth`.", {
         "order": asked,
         "version": VERSION,
         "packages": {name: version(name) for name in ("avsr", *_PACKAGES)},

@@ -16,15 +16,15 @@ from avsr.tables import write_lines
 MANIFEST = "manifest.json"
 
 
-def write_manifest(out: Path, told: Mapping[str, Any]) -> str:
-    """Write `out`/manifest.json: `told`, every file's sha256, and one hash of all of them, which is returned. Lists of paths (.scp) are
+def write_manifest(out: Path, what: str, told: Mapping[str, Any]) -> str:
+    """Write `out`/manifest.json: `what` it is, `told`, every file's sha256, and one hash of all of them, which is returned. Lists of paths (.scp) are
     left out of both: where the corpus lies is no part of it."""
     (out / MANIFEST).unlink(missing_ok=True)
     files = {}
     for path in watched(sorted(_files(out)), "hashing"):
         files[path.relative_to(out).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     total = hashlib.sha256("".join(f"{sha} {name}\n" for name, sha in files.items()).encode()).hexdigest()
-    whole = {"what": told["what"], "hash": total, **told, "files": files}
+    whole = {"what": what, "hash": total, **told, "files": files}
     write_lines(out / MANIFEST, [json.dumps(whole, ensure_ascii=False, indent=1)])
     return total
 

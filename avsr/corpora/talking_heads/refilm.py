@@ -119,8 +119,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 def _write_manifest(first: Mapping[str, Any], out: Path, twins: Sequence[Twin], seed: int) -> None:
     """As of the corpus itself (avsr.stages.ship reads it), with what was filmed again and by which seed."""
     lasting = read_table(out / "train" / "utt2dur")
-    write_manifest(out, {
-        "what": f"Clips of the corpus {first['hash'][:16]} filmed once more, by avsr.corpora.talking_heads.refilm.",
+    write_manifest(out, f"Clips of the corpus {first['hash'][:16]} filmed once more, by avsr.corpora.talking_heads.refilm.", {
         "order": first["order"] | {"silent": True},
         "again": {"of": first["hash"], "seed": seed, "version": VERSION},
         "packages": {name: version(name) for name in ("avsr", "numpy", "opencv-python", "av")},

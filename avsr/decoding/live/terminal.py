@@ -34,8 +34,8 @@ def caption_live(camera: str, *, model: Path | None, ear: str, mode: str, out: P
     Raises:
         AvsrError: the camera or file, the model or the ear cannot be used.
     """
-    from avsr.decoding.default_model import find_model, found_words
-    from avsr.decoding.first_use import first_words
+    from avsr.decoding.default_model import find_model
+    from avsr.decoding.first_use import opening_words
     from avsr.decoding.live.recognizer import LiveRecognizer
     from avsr.decoding.transcribe import load_recognizer
 
@@ -44,9 +44,8 @@ def caption_live(camera: str, *, model: Path | None, ear: str, mode: str, out: P
         screen.status = "loading the model"
         screen.refresh()
         recognizer = load_recognizer(found, ear)
-        for words in (None if model else found_words(found), first_words(recognizer.packed.meta)):
-            if words is not None:
-                screen.say(words)
+        for words in opening_words(recognizer.packed.meta, None if model else found):
+            screen.say(words)
         with LiveRecognizer(recognizer, mode=mode) as live:
             live.warm_up()
             kept = Transcript(Path(camera), found.name, mode, out and out / f"{source.name}-{time.strftime('%Y%m%d-%H%M%S')}")
